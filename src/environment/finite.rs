@@ -1,0 +1,1 @@
+//! A finite decision process given by tables.

@@ -1,0 +1,1 @@
+//! A response given by a table of logit coefficients.

@@ -1,0 +1,1 @@
+//! Environment x policy -> experience: judging a frozen policy, and training an agent.

@@ -1,0 +1,4 @@
+//! The people, their purchases, and what can be sent to them.
+
+pub mod btyd;
+pub mod population;

@@ -1,0 +1,1 @@
+//! Static traits of synthetic consumers, drawn once per consumer.

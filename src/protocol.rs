@@ -1,0 +1,383 @@
+//! The words that a market and an agent share: what is seen, what is chosen, what follows.
+//!
+//! Everything comes in batches whose rows are the consumers of one shard. Out-parameters are reused, so that a step
+//! allocates nothing. An agent sees an [`Observation`] and nothing else of a market.
+
+mod kpi;
+mod space;
+
+pub use kpi::{Kpi, Tally};
+pub use space::{Action, ActionSpace, Factor, Feature, Spec};
+
+use crate::matrix::Matrix;
+use crate::random::{Purpose, Seed};
+use crate::units::Money;
+use std::fmt::Debug;
+use std::io;
+use std::ops::Range;
+
+/// A market that can be opened any number of times: the same seed gives the same people and the same luck.
+pub trait World: Debug + Send + Sync {
+    /// Features, actions, horizon.
+    fn spec(&self) -> &Spec;
+    /// The market at tick 0 of this seed, its history lived.
+    fn open(&self, seed: Seed) -> Box<dyn Environment>;
+    /// The exact discounted value of a policy from the start state, where it can be computed (finite processes).
+    fn exact_value(&self, _policy: &dyn Policy, _seed: Seed) -> Option<f64> {
+        None
+    }
+    /// The greatest exact value any policy has, where it can be computed.
+    fn optimal_value(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// An open market, driven shard by shard: 10 M consumers never stand in one matrix.
+pub trait Environment: Send {
+    /// Features, actions, horizon.
+    fn spec(&self) -> &Spec;
+    /// A copy at the same state, with the same luck ahead.
+    fn fork(&self) -> Box<dyn Environment>;
+    /// Whether consumers of different shards touch each other, so that all shards must finish a tick before the next.
+    fn is_coupled(&self) -> bool;
+    /// The shards, in order; their size never depends on the number of threads.
+    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>];
+    /// The barrier after all shards have stepped: totals are merged in shard order. Needed only where coupled.
+    fn end_tick(&mut self);
+}
+
+/// Consecutive consumers of a market.
+pub trait Shard: Send {
+    /// Whom it holds.
+    fn consumers(&self) -> Range<u32>;
+    /// Writes what may be seen before the decision of this tick: `allowed` always, the rest as `views` asks.
+    fn observe(&mut self, views: Views, observation: &mut Observation);
+    /// Carries out one decision per row and lives one tick.
+    ///
+    /// # Errors
+    /// Where an action is masked and the mask is enforced; the shard is unchanged then.
+    fn step(&mut self, decision: &Decision, outcome: &mut Outcome) -> Result<(), MaskedAction>;
+    /// What each consumer is still worth beyond the horizon, undiscounted to now (money amount per row, from latent
+    /// truth; pending orders included). All 0 where an environment has no such value.
+    fn terminal_values(&self, values: &mut Vec<f64>);
+    /// The simulator's truth: for `oracle` and `episode` only.
+    fn truth(&self) -> Option<&dyn Truth> {
+        None
+    }
+}
+
+/// What only the simulator knows.
+pub trait Truth {
+    /// Expected reward of this tick for every (row, action), masked or not: `rows × actions`.
+    fn expected_rewards(&self, expected: &mut Matrix);
+}
+
+/// What a policy reads; nothing else is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Views {
+    /// [`Observation::features`].
+    pub features: bool,
+}
+
+/// What an agent may see of the consumers of one shard before it decides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observation {
+    /// Tick, 0 on the first decision.
+    pub tick: u32,
+    /// Identifies each row for the addressed streams.
+    pub consumer_ids: Vec<u32>,
+    /// `rows × spec.features.len()`, standardised as the spec says; shape 0 × 0 where not asked for.
+    pub features: Matrix,
+    /// Which actions each row allows; action 0 always.
+    pub allowed: ActionBits,
+}
+
+impl Observation {
+    /// Number of consumers.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.consumer_ids.len()
+    }
+
+    /// Takes over another observation, keeping allocations.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.tick = other.tick;
+        self.consumer_ids.clone_from(&other.consumer_ids);
+        self.features.copy_from(&other.features);
+        self.allowed.clone_from(&other.allowed);
+    }
+}
+
+/// One bit per (row, action).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActionBits {
+    rows: usize,
+    actions: usize,
+    words_per_row: usize,
+    words: Vec<u64>,
+}
+
+impl ActionBits {
+    /// All allowed.
+    #[must_use]
+    pub fn all(rows: usize, actions: usize) -> Self {
+        let mut bits = Self::default();
+        bits.reset_to_all(rows, actions);
+        bits
+    }
+
+    /// Gives it this shape, all allowed, keeping its allocation.
+    pub fn reset_to_all(&mut self, rows: usize, actions: usize) {
+        self.rows = rows;
+        self.actions = actions;
+        self.words_per_row = actions.div_ceil(64);
+        self.words.clear();
+        self.words.resize(rows * self.words_per_row, u64::MAX);
+        let rest = actions % 64;
+        if rest != 0 {
+            for row in 0..rows {
+                self.words[(row + 1) * self.words_per_row - 1] = (1 << rest) - 1;
+            }
+        }
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of actions.
+    #[must_use]
+    pub fn actions(&self) -> usize {
+        self.actions
+    }
+
+    /// Whether the row allows the action.
+    #[inline]
+    #[must_use]
+    pub fn allows(&self, row: usize, action: usize) -> bool {
+        self.words[row * self.words_per_row + action / 64] >> (action % 64) & 1 == 1
+    }
+
+    /// The words of a row; bit a of word a / 64 is action a.
+    #[inline]
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[u64] {
+        &self.words[row * self.words_per_row..(row + 1) * self.words_per_row]
+    }
+
+    /// The words of a row, to be changed.
+    #[inline]
+    pub fn row_mut(&mut self, row: usize) -> &mut [u64] {
+        &mut self.words[row * self.words_per_row..(row + 1) * self.words_per_row]
+    }
+
+    /// Forbids an action.
+    #[inline]
+    pub fn forbid(&mut self, row: usize, action: usize) {
+        self.words[row * self.words_per_row + action / 64] &= !(1 << (action % 64));
+    }
+
+    /// Number of allowed actions of a row.
+    #[must_use]
+    pub fn count(&self, row: usize) -> u32 {
+        self.row(row).iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Whether every row allows every action.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        (0..self.rows).all(|row| self.count(row) as usize == self.actions)
+    }
+
+    /// Allowed actions of a row, in order.
+    pub fn iter(&self, row: usize) -> impl Iterator<Item = usize> + '_ {
+        self.row(row).iter().enumerate().flat_map(|(index, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    index * 64 + bit
+                })
+            })
+        })
+    }
+}
+
+/// One action per row, with the probability with which it was chosen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    /// Index into the action space; 0 is no contact.
+    pub actions: Vec<u16>,
+    /// Probability of the chosen action under the policy, in (0, 1].
+    pub propensities: Vec<f32>,
+    /// Scratch of the provided `decide`: the probabilities of all actions. A rule leaves it empty.
+    pub probabilities: Matrix,
+}
+
+impl Decision {
+    /// No contact for every row, with certainty.
+    pub fn reset(&mut self, rows: usize) {
+        self.actions.clear();
+        self.actions.resize(rows, 0);
+        self.propensities.clear();
+        self.propensities.resize(rows, 1.0);
+    }
+}
+
+/// What a tick brought, per row and in total.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    /// Profit booked in this tick: organic orders included, costs taken off.
+    pub profits: Vec<Money>,
+    /// Whether the row's episode ended observably (erasure, end of a finite process); never for latent dropout.
+    pub terminated: Vec<bool>,
+    /// Sums over the rows.
+    pub tally: Tally,
+}
+
+impl Outcome {
+    /// Nothing happened to `rows` consumers.
+    pub fn reset(&mut self, rows: usize) {
+        self.profits.clear();
+        self.profits.resize(rows, Money::ZERO);
+        self.terminated.clear();
+        self.terminated.resize(rows, false);
+        self.tally = Tally::default();
+    }
+}
+
+/// An action that the row's mask forbids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("consumer {consumer} is not allowed action {action} at tick {tick}")]
+pub struct MaskedAction {
+    /// Who.
+    pub consumer: u32,
+    /// What.
+    pub action: u16,
+    /// When.
+    pub tick: u32,
+}
+
+/// A law that gives a probability to every action.
+pub trait Policy: Debug + Send + Sync {
+    /// What it reads.
+    fn views(&self) -> Views;
+
+    /// pi(a | x) for every row: `rows × actions`, 0 where masked, each row summing to 1. A posterior sampler is its
+    /// finite law: its probabilities are a function of (observation, seed).
+    fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix);
+
+    /// Draws one action per row and records its propensity. The draw is addressed by (seed, consumer, tick), so that
+    /// every policy meets the same luck.
+    fn decide(&self, observation: &Observation, seed: Seed, decision: &mut Decision) {
+        decision.reset(observation.rows());
+        self.probabilities(observation, seed, &mut decision.probabilities);
+        draw_actions(observation, seed, decision);
+    }
+}
+
+/// Draws from `decision.probabilities` by inverting the cumulative sum, in action order.
+///
+/// Rounding may leave the sum of a row a little under the uniform: the last action of positive probability is taken.
+pub fn draw_actions(observation: &Observation, seed: Seed, decision: &mut Decision) {
+    let Decision { actions, propensities, probabilities } = decision;
+    for (row, &consumer) in observation.consumer_ids.iter().enumerate() {
+        let u = seed.uniforms(Purpose::Policy, consumer, observation.tick, 0)[0];
+        let (action, propensity) = draw_one(u, (0..probabilities.columns()).map(|a| probabilities.get(row, a)));
+        actions[row] = action;
+        propensities[row] = propensity;
+    }
+}
+
+/// The action whose cumulative probability first exceeds `u`, with its probability.
+#[inline]
+fn draw_one(u: f32, probabilities: impl Iterator<Item = f32>) -> (u16, f32) {
+    let mut cumulative = 0.0;
+    let mut chosen = (0, 1.0);
+    for (action, probability) in probabilities.enumerate() {
+        if probability > 0.0 {
+            chosen = (action as u16, probability);
+            cumulative += probability;
+            if u < cumulative {
+                break;
+            }
+        }
+    }
+    chosen
+}
+
+/// Matured experience of one shard: row i of each part belongs together.
+#[derive(Clone, Copy, Debug)]
+pub struct Transitions<'a> {
+    /// What was seen.
+    pub observation: &'a Observation,
+    /// What was chosen, per row.
+    pub actions: &'a [u16],
+    /// With which probability.
+    pub propensities: &'a [f32],
+    /// What it earned (per tick or per window, as the scenario says), in currency.
+    pub rewards: &'a [f32],
+}
+
+/// Named figures of one learning step (loss, norm, …).
+pub type Metrics = Vec<(&'static str, f64)>;
+
+/// Learning broke down: a quantity is no longer finite.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{agent}: {quantity} is no longer finite; lower the learning rate or check the reward scale")]
+pub struct Diverged {
+    /// Who.
+    pub agent: String,
+    /// Which quantity.
+    pub quantity: String,
+}
+
+/// A policy that learns.
+pub trait Agent: Policy {
+    /// Learns from matured rows; shard batches come in shard order.
+    ///
+    /// # Errors
+    /// Where a quantity is no longer finite.
+    fn learn(&mut self, batch: &Transitions<'_>, seed: Seed) -> Result<Metrics, Diverged>;
+    /// The law as it stands, frozen.
+    fn snapshot(&self) -> Box<dyn Policy>;
+    /// Writes everything that `load` of its entry needs to go on with the same bytes.
+    ///
+    /// # Errors
+    /// Where writing fails.
+    fn save(&self, to: &mut dyn io::Write) -> io::Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_beyond_the_last_action_are_never_set() {
+        let bits = ActionBits::all(2, 70);
+        assert_eq!(bits.count(1), 70);
+        assert_eq!(bits.iter(0).collect::<Vec<_>>(), (0..70).collect::<Vec<_>>());
+        assert!(bits.is_all());
+    }
+
+    #[test]
+    fn forbidden_actions_are_skipped() {
+        let mut bits = ActionBits::all(3, 5);
+        bits.forbid(1, 4);
+        bits.forbid(1, 0);
+        assert_eq!(bits.iter(1).collect::<Vec<_>>(), vec![1, 2, 3]);
+        assert!(bits.allows(0, 4) && !bits.allows(1, 4));
+        assert!(!bits.is_all());
+    }
+
+    #[test]
+    fn a_draw_inverts_the_cumulative_sum_and_never_takes_probability_zero() {
+        let law = [0.0, 0.25, 0.0, 0.75, 0.0];
+        assert_eq!(draw_one(0.1, law.into_iter()), (1, 0.25));
+        assert_eq!(draw_one(0.25, law.into_iter()), (3, 0.75));
+        assert_eq!(draw_one(1.0, law.into_iter()), (3, 0.75));
+    }
+}

@@ -1,0 +1,1 @@
+//! What leaves a run: tables, JSON, Parquet, figures, pages.

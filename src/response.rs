@@ -1,0 +1,1 @@
+//! Forces that move the log-odds of open, click, buy and leave.

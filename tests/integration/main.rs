@@ -1,0 +1,3 @@
+//! What Mercato promises, one module per promise.
+
+mod tidy;

@@ -1,0 +1,116 @@
+//! The layers hold: a module uses only the layers below it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module with the crate modules it may use (besides itself).
+const LAYERS: &[(&str, &[&str])] = &[
+    ("math", &[]),
+    ("random", &[]),
+    ("units", &[]),
+    ("matrix", &["random"]),
+    ("statistics", &["math"]),
+    ("registry", &[]),
+    ("protocol", &["math", "matrix", "random", "units"]),
+    ("agent", &["math", "matrix", "random", "units", "statistics", "registry", "protocol"]),
+    ("market", &["math", "matrix", "random", "units", "statistics", "registry", "protocol"]),
+    ("response", &["math", "matrix", "random", "units", "statistics", "registry", "protocol", "market"]),
+    ("environment", &["math", "matrix", "random", "units", "statistics", "registry", "protocol", "market", "response"]),
+    (
+        "oracle",
+        &[
+            "math",
+            "matrix",
+            "random",
+            "units",
+            "statistics",
+            "registry",
+            "protocol",
+            "market",
+            "response",
+            "environment",
+        ],
+    ),
+    ("episode", &["math", "matrix", "random", "units", "statistics", "registry", "protocol"]),
+    ("evaluation", &["math", "matrix", "random", "units", "statistics", "registry", "protocol", "episode"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The crate's first-level modules that the code before the tests of a file names.
+fn used(text: &str) -> Vec<String> {
+    let code: String = text
+        .split("#[cfg(test)]")
+        .next()
+        .unwrap_or("")
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    code.split("crate::")
+        .skip(1)
+        .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+        .filter(|name: &String| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn modules_use_only_the_layers_below() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut breaches = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        let module = relative.split(['/', '.']).next().unwrap().to_owned();
+        let Some((_, below)) = LAYERS.iter().find(|(name, _)| *name == module) else { continue };
+        for name in used(&fs::read_to_string(&file).unwrap()) {
+            if name != module && !below.contains(&name.as_str()) {
+                breaches.push(format!("{relative} uses {name}"));
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "layers are broken:\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn heavy_crates_stay_in_their_layer() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut breaches = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        let text = fs::read_to_string(&file).unwrap();
+        let confined = [
+            ("clap", &["cli", "main"][..]),
+            ("miette", &["cli", "main"]),
+            ("indicatif", &["cli", "main"]),
+            ("parquet", &["report", "scenario", "cli"]),
+            ("plotters", &["report"]),
+            ("maud", &["report"]),
+            ("toml", &["scenario", "cli"]),
+            ("std::fs", &["scenario", "report", "export", "cli", "main"]),
+        ];
+        for (name, homes) in confined {
+            let uses = text.lines().any(|line| {
+                let line = line.trim_start();
+                !line.starts_with("//")
+                    && (line.contains(&format!("{name}::")) || line.contains(&format!("use {name};")))
+            });
+            if uses && !homes.iter().any(|home| relative.starts_with(home)) {
+                breaches.push(format!("{relative} uses {name}"));
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
