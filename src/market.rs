@@ -1,4 +1,6 @@
 //! The people, their purchases, and what can be sent to them.
 
 pub mod btyd;
+pub mod catalogue;
+pub mod customers;
 pub mod population;
