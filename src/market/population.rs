@@ -18,10 +18,11 @@ pub use keys::{AGE_BANDS, DEVICES, INCOME_BANDS, PARAMETERS, REGIONS, SEXES};
 
 use crate::market::btyd::{BgNbd, GammaGamma, ParetoNbd};
 use crate::math;
-use crate::random::{Purpose, Seed};
+use crate::random::{LANES, Purpose, Seed};
 use crate::registry::{Refusal, Values};
 use correlation::Factor;
 use keys::{CORRELATED, CORRELATED_TRAITS, Correlated};
+use multiversion::multiversion;
 use quantile::{QuantileTable, normal_score};
 
 /// Most channels a market can have.
@@ -175,72 +176,125 @@ impl Population {
     /// before do not depend on it, so another channel leaves everyone as they were.
     ///
     /// Score blocks 0 and 1 hold the correlated traits in the order of their names in `correlations`, then come the
-    /// channel affinities and, one block later, the taste.
+    /// channel affinities and, after those of [`MAX_CHANNELS`], the taste.
     #[must_use]
     pub fn draw(&self, seed: Seed, consumer: u32, channels: usize) -> Person {
-        let channels = channels.min(MAX_CHANNELS);
-        let scores = self.scores(seed, consumer, channels);
-        let z = |correlated: Correlated| scores[correlated as usize];
-        let mut person = Person {
-            order_rate_per_day: math::exp(self.order_rate.value(z(Correlated::OrderRate))),
-            // A low rate is a high basket: the sign makes `spend` the trait that correlations speak of.
-            spend_rate: math::exp(self.spend_rate.value(-z(Correlated::Spend))),
-            price_elasticity: math::exp(
-                self.log_elasticity_median + self.elasticity_log_sd * z(Correlated::PriceElasticity),
-            ),
-            deal_proneness: math::sigmoid(self.deal_proneness.value(z(Correlated::DealProneness))),
-            persuadability: self.persuadability_mean + self.persuadability_sd * z(Correlated::Persuadability),
-            irritability: math::exp(
-                self.irritability_log_sd * (z(Correlated::Irritability) - 0.5 * self.irritability_log_sd),
-            ),
-            chronotype_hours: self.chronotype_mean_hours + self.chronotype_sd_hours * z(Correlated::Chronotype),
-            taste: seed.uniforms(Purpose::Traits, consumer, 0, SCORE_BLOCKS).map(normal_score),
-            ..Person::default()
-        };
-        match &self.clock {
-            Clock::BgNbd { dropout, .. } => {
-                person.dropout_probability = math::sigmoid(dropout.value(z(Correlated::Dropout)));
-            }
-            Clock::ParetoNbd { hazard, .. } => {
-                person.dropout_hazard_per_day = math::exp(hazard.value(z(Correlated::Dropout)));
-            }
-            Clock::Nbd => {}
-        }
-        for (affinity, score) in person.channel_affinity.iter_mut().zip(&scores[CORRELATED_TRAITS..]).take(channels) {
-            *affinity = self.channel_affinity_sd * score;
-        }
-        self.draw_profile(seed, consumer, channels, &mut person);
+        let one = |purpose, block| seed.uniforms(purpose, consumer, 0, block).map(|uniform| [uniform]);
+        let [person] = self.people(one, channels);
         person
     }
 
-    fn scores(&self, seed: Seed, consumer: u32, channels: usize) -> [f32; CORRELATED] {
-        let mut scores = [0.0; CORRELATED];
+    /// The 16 people from `first` on, the same bits as [`Population::draw`], several times faster: what fills a market.
+    /// Numbers wrap at 2^32.
+    #[must_use]
+    pub fn draw_lanes(&self, seed: Seed, first: u32, channels: usize) -> [Person; LANES] {
+        let mut people = [Person::default(); LANES];
+        draw_lanes(self, seed, first, channels, &mut people);
+        people
+    }
+
+    /// `L` people from `uniforms(purpose, block)`: four uniforms for each of them.
+    #[inline(always)]
+    fn people<const L: usize>(&self, uniforms: impl Fn(Purpose, u32) -> [[f32; L]; 4], channels: usize) -> [Person; L] {
+        let channels = channels.min(MAX_CHANNELS);
+        let mut people = [Person::default(); L];
+        let scores = self.scores(&uniforms, channels);
+        self.set_traits(&scores, &mut people);
+        for (channel, lanes) in scores[CORRELATED_TRAITS..].iter().enumerate().take(channels) {
+            for (person, score) in people.iter_mut().zip(lanes) {
+                person.channel_affinity[channel] = self.channel_affinity_sd * score;
+            }
+        }
+        for (index, lanes) in uniforms(Purpose::Traits, SCORE_BLOCKS).iter().enumerate() {
+            for (person, uniform) in people.iter_mut().zip(lanes) {
+                person.taste[index] = normal_score(*uniform);
+            }
+        }
+        self.set_profile(&uniforms, channels, &mut people);
+        people
+    }
+
+    #[inline(always)]
+    fn scores<const L: usize>(
+        &self,
+        uniforms: &impl Fn(Purpose, u32) -> [[f32; L]; 4],
+        channels: usize,
+    ) -> [[f32; L]; CORRELATED] {
+        let mut scores = [[0.0; L]; CORRELATED];
         let count = CORRELATED_TRAITS + channels;
         for (block, four) in scores.chunks_mut(4).enumerate().take(count.div_ceil(4)) {
-            let uniforms = seed.uniforms(Purpose::Traits, consumer, 0, block as u32);
-            for (score, uniform) in four.iter_mut().zip(uniforms) {
-                *score = normal_score(uniform);
+            let drawn = uniforms(Purpose::Traits, block as u32);
+            for (lanes, uniforms) in four.iter_mut().zip(&drawn) {
+                for (score, uniform) in lanes.iter_mut().zip(uniforms) {
+                    *score = normal_score(*uniform);
+                }
             }
         }
         self.factor.apply(&mut scores, count);
         scores
     }
 
-    /// Groups (block 0), device and working week (block 1), uniforms of the channels (blocks 2 and 3).
-    fn draw_profile(&self, seed: Seed, consumer: u32, channels: usize, person: &mut Person) {
-        let [age, sex, region, income] = seed.uniforms(Purpose::Profile, consumer, 0, 0);
-        let [device, weekend, _, _] = seed.uniforms(Purpose::Profile, consumer, 0, 1);
-        person.age_band = level(age, &self.age_bounds);
-        person.sex = level(sex, &self.sex_bounds);
-        person.region = level(region, &self.region_bounds);
-        person.income_band = level(income, &self.income_bounds);
-        person.device = u8::from(device >= self.ios_share);
-        person.works_weekends = weekend < self.weekend_worker_share;
-        if person.age_band == 0 {
-            person.chronotype_hours += self.chronotype_young_delay_hours;
+    /// From scores to traits, each by its quantile function.
+    #[inline(always)]
+    fn set_traits<const L: usize>(&self, scores: &[[f32; L]; CORRELATED], people: &mut [Person; L]) {
+        let z = |correlated: Correlated| &scores[correlated as usize];
+        let order_rate = self.order_rate.values(z(Correlated::OrderRate)).map(math::exp);
+        // A low rate is a high basket: the sign makes `spend` the trait that correlations speak of.
+        let spend_rate = self.spend_rate.values(&z(Correlated::Spend).map(|z| -z)).map(math::exp);
+        let elasticity =
+            z(Correlated::PriceElasticity).map(|z| math::exp(self.log_elasticity_median + self.elasticity_log_sd * z));
+        let deal_proneness = self.deal_proneness.values(z(Correlated::DealProneness)).map(math::sigmoid);
+        let irritability = z(Correlated::Irritability)
+            .map(|z| math::exp(self.irritability_log_sd * (z - 0.5 * self.irritability_log_sd)));
+        let (mut probability, mut hazard) = ([0.0; L], [0.0; L]);
+        match &self.clock {
+            Clock::BgNbd { dropout, .. } => probability = dropout.values(z(Correlated::Dropout)).map(math::sigmoid),
+            Clock::ParetoNbd { hazard: law, .. } => hazard = law.values(z(Correlated::Dropout)).map(math::exp),
+            Clock::Nbd => {}
         }
-        for (block, four) in person.channel_random[..channels].chunks_mut(4).enumerate() {
-            four.copy_from_slice(&seed.uniforms(Purpose::Profile, consumer, 0, 2 + block as u32)[..four.len()]);
+        for (lane, person) in people.iter_mut().enumerate() {
+            person.order_rate_per_day = order_rate[lane];
+            person.dropout_probability = probability[lane];
+            person.dropout_hazard_per_day = hazard[lane];
+            person.spend_rate = spend_rate[lane];
+            person.price_elasticity = elasticity[lane];
+            person.deal_proneness = deal_proneness[lane];
+            person.irritability = irritability[lane];
+            person.persuadability =
+                self.persuadability_mean + self.persuadability_sd * z(Correlated::Persuadability)[lane];
+            person.chronotype_hours =
+                self.chronotype_mean_hours + self.chronotype_sd_hours * z(Correlated::Chronotype)[lane];
+        }
+    }
+
+    /// Groups (block 0), device and working week (block 1), uniforms of the channels (blocks 2 and 3).
+    #[inline(always)]
+    fn set_profile<const L: usize>(
+        &self,
+        uniforms: &impl Fn(Purpose, u32) -> [[f32; L]; 4],
+        channels: usize,
+        people: &mut [Person; L],
+    ) {
+        let [age, sex, region, income] = uniforms(Purpose::Profile, 0);
+        let [device, weekend, _, _] = uniforms(Purpose::Profile, 1);
+        for (lane, person) in people.iter_mut().enumerate() {
+            person.age_band = level(age[lane], &self.age_bounds);
+            person.sex = level(sex[lane], &self.sex_bounds);
+            person.region = level(region[lane], &self.region_bounds);
+            person.income_band = level(income[lane], &self.income_bounds);
+            person.device = u8::from(device[lane] >= self.ios_share);
+            person.works_weekends = weekend[lane] < self.weekend_worker_share;
+            if person.age_band == 0 {
+                person.chronotype_hours += self.chronotype_young_delay_hours;
+            }
+        }
+        for block in 0..channels.div_ceil(4) {
+            let drawn = uniforms(Purpose::Profile, 2 + block as u32);
+            for (channel, lanes) in (4 * block..channels).zip(&drawn) {
+                for (person, uniform) in people.iter_mut().zip(lanes) {
+                    person.channel_random[channel] = *uniform;
+                }
+            }
         }
     }
 
@@ -311,8 +365,13 @@ impl Clock {
     }
 }
 
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn draw_lanes(population: &Population, seed: Seed, first: u32, channels: usize, people: &mut [Person; LANES]) {
+    *people = population.people(|purpose, block| seed.uniforms_in_lanes(purpose, first, 0, block), channels);
+}
+
 /// The level whose cumulative share first exceeds the uniform.
-#[inline]
+#[inline(always)]
 fn level(uniform: f32, bounds: &[f32]) -> u8 {
     bounds.iter().map(|bound| u8::from(uniform >= *bound)).sum()
 }

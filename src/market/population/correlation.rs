@@ -36,15 +36,17 @@ impl<const N: usize> Factor<N> {
         Ok(Self { rows })
     }
 
-    /// Correlates the first `count` independent scores in place; row i depends on scores 0..=i only.
-    #[inline]
-    pub fn apply(&self, scores: &mut [f32; N], count: usize) {
+    /// Correlates the first `count` independent scores of `L` people in place; row i depends on scores 0..=i only.
+    #[inline(always)]
+    pub fn apply<const L: usize>(&self, scores: &mut [[f32; L]; N], count: usize) {
         for row in (0..count).rev() {
-            let mut sum = 0.0;
+            let mut sums = [0.0; L];
             for &(column, weight) in &self.rows[row] {
-                sum += weight * scores[column];
+                for (sum, score) in sums.iter_mut().zip(&scores[column]) {
+                    *sum += weight * score;
+                }
             }
-            scores[row] = sum;
+            scores[row] = sums;
         }
     }
 }
@@ -81,8 +83,8 @@ mod tests {
     #[test]
     fn no_correlation_leaves_the_scores_alone() {
         let factor = Factor::new(&[[1.0, 0.0], [0.0, 1.0]]).unwrap();
-        let mut scores = [0.7, -1.1];
+        let mut scores = [[0.7], [-1.1]];
         factor.apply(&mut scores, 2);
-        assert_eq!(scores, [0.7, -1.1]);
+        assert_eq!(scores, [[0.7], [-1.1]]);
     }
 }

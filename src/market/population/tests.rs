@@ -54,7 +54,12 @@ fn scores_have_the_correlations_asked_for() {
         Value::Coefficients(vec![("order_rate:spend".into(), 0.4), ("persuadability:channel_affinity".into(), -0.2)]),
     );
     let population = Population::new(&values).unwrap();
-    let scores: Vec<_> = (0..40_000).map(|consumer| population.scores(Seed::new(3), consumer, 8)).collect();
+    let scores: Vec<_> = (0..40_000)
+        .map(|consumer| {
+            let uniforms = |purpose, block| Seed::new(3).uniforms(purpose, consumer, 0, block).map(|uniform| [uniform]);
+            population.scores(&uniforms, 8).map(|[score]| score)
+        })
+        .collect();
     let correlation = |first: usize, second: usize| {
         scores.iter().map(|z| f64::from(z[first]) * f64::from(z[second])).sum::<f64>() / scores.len() as f64
     };
@@ -132,6 +137,19 @@ fn baskets_follow_gamma_gamma() {
     });
     assert_mean("basket", baskets, population.spend().mean());
     assert!(population.basket(0.3, 0.1) < population.basket(0.4, 0.1));
+}
+
+#[test]
+fn people_in_lanes_are_the_same_people() {
+    for clock in ["bg_nbd", "pareto_nbd", "nbd"] {
+        let population = Population::new(&retail().with("clock", Value::Text(clock.into()))).unwrap();
+        for (first, channels) in [(0, 0), (16, 1), (u32::MAX - 5, 5), (1_600, 8), (3, 20)] {
+            let lanes = population.draw_lanes(Seed::new(9), first, channels);
+            for (lane, person) in lanes.iter().enumerate() {
+                assert_eq!(*person, population.draw(Seed::new(9), first.wrapping_add(lane as u32), channels));
+            }
+        }
+    }
 }
 
 #[test]
