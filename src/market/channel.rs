@@ -50,8 +50,6 @@ pub struct Channel {
     pub intrusiveness: f32,
     /// Mean time in hours over which a message stays in sight.
     pub read_window_hours: f32,
-    /// Whether quiet hours bind it.
-    pub quiet_hours: bool,
     /// Whether it can be shown only while the consumer visits.
     pub requires_visit: bool,
     /// Names of the offers it carries; `None` for all.
@@ -72,12 +70,11 @@ struct Defaults {
     view_through_rate: f64,
     intrusiveness: f64,
     read_window_hours: f64,
-    quiet_hours: bool,
     requires_visit: bool,
 }
 
 /// The keys of every channel, with the defaults of its kind.
-const fn parameters(defaults: Defaults) -> [Parameter; 16] {
+const fn parameters(defaults: Defaults) -> [Parameter; 15] {
     const SHARE: Range = Range::PROBABILITY;
     [
         Parameter::number("cost", defaults.cost, Range::NON_NEGATIVE, "cost of a message, in currency"),
@@ -123,7 +120,6 @@ const fn parameters(defaults: Defaults) -> [Parameter; 16] {
             Range::POSITIVE,
             "mean time over which a message stays in sight",
         ),
-        Parameter::boolean("quiet_hours", defaults.quiet_hours, "whether quiet hours bind it"),
         Parameter::boolean(
             "requires_visit",
             defaults.requires_visit,
@@ -149,7 +145,6 @@ fn build(name: &str, values: &Values) -> Channel {
         view_through_rate: share("view_through_rate"),
         intrusiveness: share("intrusiveness"),
         read_window_hours: share("read_window_hours"),
-        quiet_hours: values.boolean("quiet_hours"),
         requires_visit: values.boolean("requires_visit"),
         offers: values.get("offers").map(|_| values.texts("offers").to_vec()),
     }

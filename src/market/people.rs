@@ -27,6 +27,8 @@ pub struct People {
     pub channel_affinity: [Vec<f32>; CHANNELS_MAX],
     /// Day on which the consumer was acquired, relative to day 0 (observable).
     pub acquired_day: Vec<f32>,
+    /// Works at weekends, so that weekends do not shift the clock (latent).
+    pub works_weekends: Vec<bool>,
     /// Age band (observable).
     pub age_band: Vec<u8>,
     /// Sex (observable).

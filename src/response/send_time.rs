@@ -97,7 +97,8 @@ impl ResponseModule for SendTime {
             let chronotype = view.people.chronotype_hours[row as usize];
             let channel = &self.factors[usize::from(contacts.messages[index].channel)];
             let hour = usize::from(contacts.local_hours[index]);
-            predictors.open_factor[index] *= channel[bin(chronotype)][usize::from(view.weekend)][hour];
+            predictors.open_factor[index] *=
+                channel[bin(chronotype)][usize::from(view.weekend && !view.people.works_weekends[row as usize])][hour];
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{ChannelBuild, Defaults, build, parameters};
 use crate::registry::{Entry, Parameter};
 
-const PARAMETERS: [Parameter; 16] = parameters(Defaults {
+const PARAMETERS: [Parameter; 15] = parameters(Defaults {
     cost: 0.001,
     opt_in_shares: [0.85, 0.85],
     bounce_rates: [0.004, 0.006],
@@ -15,7 +15,6 @@ const PARAMETERS: [Parameter; 16] = parameters(Defaults {
     view_through_rate: 0.0,
     intrusiveness: 1.0,
     read_window_hours: 8.0,
-    quiet_hours: false,
     requires_visit: false,
 });
 

@@ -3,7 +3,7 @@
 use super::{ChannelBuild, Defaults, build, parameters};
 use crate::registry::{Entry, Parameter};
 
-const PARAMETERS: [Parameter; 16] = parameters(Defaults {
+const PARAMETERS: [Parameter; 15] = parameters(Defaults {
     cost: 0.007,
     opt_in_shares: [0.70, 0.70],
     bounce_rates: [0.0, 0.0],
@@ -15,7 +15,6 @@ const PARAMETERS: [Parameter; 16] = parameters(Defaults {
     view_through_rate: 0.002,
     intrusiveness: 0.3,
     read_window_hours: 0.5,
-    quiet_hours: false,
     requires_visit: false,
 });
 

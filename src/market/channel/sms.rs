@@ -3,7 +3,7 @@
 use super::{ChannelBuild, Defaults, build, parameters};
 use crate::registry::{Entry, Parameter};
 
-const PARAMETERS: [Parameter; 16] = parameters(Defaults {
+const PARAMETERS: [Parameter; 15] = parameters(Defaults {
     cost: 0.015,
     opt_in_shares: [0.25, 0.25],
     bounce_rates: [0.03, 0.0],
@@ -15,7 +15,6 @@ const PARAMETERS: [Parameter; 16] = parameters(Defaults {
     view_through_rate: 0.0,
     intrusiveness: 2.5,
     read_window_hours: 2.0,
-    quiet_hours: true,
     requires_visit: false,
 });
 
