@@ -15,6 +15,7 @@ use crate::market::people::People;
 use crate::market::population::{AGE_BANDS, DEVICES, SEXES};
 use crate::matrix::Matrix;
 use crate::protocol::Feature;
+use crate::random::LANES;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,30 +194,50 @@ impl Columns {
     pub fn write(&self, seen: &Seen<'_>, matrix: &mut Matrix) {
         let rows = seen.people.len();
         matrix.reshape(rows, self.columns.len());
-        for (index, (column, feature)) in self.columns.iter().zip(&self.features).enumerate() {
-            let lanes = crate::random::LANES;
-            for block in 0..matrix.blocks() {
-                let first = block * lanes;
-                let cells = &mut matrix.block_mut(block)[index];
-                *cells = [0.0; crate::random::LANES];
-                for (lane, cell) in cells.iter_mut().enumerate().take(lanes.min(rows - first)) {
-                    *cell = seen.raw(*column, first + lane);
-                }
-                if feature.log {
-                    for cell in cells.iter_mut() {
-                        *cell = crate::math::ln(1.0 + *cell);
-                    }
-                }
-                for cell in cells.iter_mut() {
-                    *cell = (*cell - feature.mean) / feature.scale;
-                }
+        for block in 0..matrix.blocks() {
+            let first = block * LANES;
+            let count = LANES.min(rows - first);
+            let columns = self.columns.iter().zip(&self.features);
+            for ((column, feature), cells) in columns.zip(matrix.block_mut(block)) {
+                *cells = [0.0; LANES];
+                seen.fill(*column, first, &mut cells[..count]);
+                standardise(feature, cells);
             }
         }
     }
 }
 
+fn standardise(feature: &Feature, cells: &mut [f32; LANES]) {
+    if feature.log {
+        for cell in cells.iter_mut() {
+            *cell = crate::math::ln(1.0 + *cell);
+        }
+    }
+    for cell in cells.iter_mut() {
+        *cell = (*cell - feature.mean) / feature.scale;
+    }
+}
+
+/// Gives every cell the value of its row.
+#[inline(always)]
+fn each(cells: &mut [f32], first: usize, value: impl Fn(usize) -> f32) {
+    for (lane, cell) in cells.iter_mut().enumerate() {
+        *cell = value(first + lane);
+    }
+}
+
+#[inline(always)]
+fn indicator(condition: bool) -> f32 {
+    if condition { 1.0 } else { 0.0 }
+}
+
+/// The past days of a window in bits of days: bit 0 is today and stays out.
+const fn past(days: u8) -> u32 {
+    (((1u64 << days) - 1) << 1) as u32
+}
+
 impl Seen<'_> {
-    #[inline]
+    #[inline(always)]
     fn days_since(&self, tick: i32) -> f32 {
         if tick == NEVER { LONGEST_DAYS } else { self.clock.days_between(tick, self.tick).min(LONGEST_DAYS) }
     }
@@ -225,43 +246,72 @@ impl Seen<'_> {
         self.tick - self.clock.ticks(f64::from(days)) as i32
     }
 
-    #[inline]
-    fn raw(&self, column: Column, row: usize) -> f32 {
-        let indicator = |condition: bool| f32::from(u8::from(condition));
-        let engagement = |channel: u8| &self.state.engagement[usize::from(channel)];
-        let orders = &self.state.orders[row];
-        // Bit 0 is today; a window of past days leaves it out.
-        let past = |days: u8| (((1u64 << days) - 1) << 1) as u32;
+    /// Raw values of a column for the rows from `first` on.
+    fn fill(&self, column: Column, first: usize, cells: &mut [f32]) {
+        let (people, state) = (self.people, self.state);
+        let engagement = |channel: u8| &state.engagement[usize::from(channel)];
         match column {
-            Column::AgeBand(band) => indicator(self.people.age_band[row] == band),
-            Column::Sex(sex) => indicator(self.people.sex[row] == sex),
-            Column::Region(region) => indicator(self.people.region[row] == region),
-            Column::DeviceIos => indicator(self.people.device[row] == 0),
-            Column::TenureDays => (self.clock.day(self.tick) as f32 - self.people.acquired_day[row]).max(0.0),
-            Column::Reachable(channel) => indicator(self.state.is_reachable(row, usize::from(channel))),
-            Column::DaysSinceOrder => self.days_since(orders.last_tick()),
-            Column::OrdersWithin(days) => orders.since(self.window_start(days)).0,
-            Column::OrdersEver => orders.orders as f32,
-            Column::SpendWithin(days) => orders.since(self.window_start(days)).1,
-            Column::BasketMean => orders.spend / orders.orders.max(1) as f32,
-            Column::DiscountedShare => orders.discounted as f32 / orders.orders.max(1) as f32,
-            Column::DaysSinceSent(channel) => self.days_since(engagement(channel).sent_tick[row]),
-            Column::DaysSinceOpen(channel) => self.days_since(engagement(channel).open_tick[row]),
-            Column::DaysSinceClick(channel) => self.days_since(engagement(channel).click_tick[row]),
-            Column::OpenShare(channel) => engagement(channel).open_share[row],
-            Column::ClickShare(channel) => engagement(channel).click_share[row],
-            Column::SentWithin(days) => (self.state.sent_on_any(row) & past(days)).count_ones() as f32,
-            Column::VisitsWithin(days) => (self.state.visit_days[row] & past(days)).count_ones() as f32,
-            Column::DaysSinceVisit => self.days_since(self.state.visit_tick[row]),
-            Column::CreativeRepeats => f32::from(self.state.creative_repeats[row]),
-            Column::CouponDiscount if self.state.has_coupon(row, self.tick) => self.state.coupon_discount[row],
-            Column::CouponDiscount => 0.0,
-            Column::CouponDaysLeft => {
-                self.clock.days_between(self.tick, self.state.coupon_end_tick[row].max(self.tick))
+            Column::AgeBand(band) => each(cells, first, |row| indicator(people.age_band[row] == band)),
+            Column::Sex(sex) => each(cells, first, |row| indicator(people.sex[row] == sex)),
+            Column::Region(region) => each(cells, first, |row| indicator(people.region[row] == region)),
+            Column::DeviceIos => each(cells, first, |row| indicator(people.device[row] == 0)),
+            Column::TenureDays => {
+                let today = self.clock.day(self.tick) as f32;
+                each(cells, first, |row| (today - people.acquired_day[row]).max(0.0));
             }
-            Column::Weekday(day) => indicator(self.clock.weekday(self.tick) == usize::from(day)),
-            Column::TimeLeft => 1.0 - self.tick.max(0) as f32 / self.horizon as f32,
-            Column::BudgetLeft => self.budget_left,
+            Column::Reachable(channel) => {
+                each(cells, first, |row| indicator(state.is_reachable(row, usize::from(channel))));
+            }
+            Column::DaysSinceSent(channel) => {
+                each(cells, first, |row| self.days_since(engagement(channel).sent_tick[row]));
+            }
+            Column::DaysSinceOpen(channel) => {
+                each(cells, first, |row| self.days_since(engagement(channel).open_tick[row]));
+            }
+            Column::DaysSinceClick(channel) => {
+                each(cells, first, |row| self.days_since(engagement(channel).click_tick[row]));
+            }
+            Column::OpenShare(channel) => each(cells, first, |row| engagement(channel).open_share[row]),
+            Column::ClickShare(channel) => each(cells, first, |row| engagement(channel).click_share[row]),
+            Column::SentWithin(days) => {
+                each(cells, first, |row| (state.sent_on_any(row) & past(days)).count_ones() as f32);
+            }
+            Column::VisitsWithin(days) => {
+                each(cells, first, |row| (state.visit_days[row] & past(days)).count_ones() as f32);
+            }
+            Column::DaysSinceVisit => each(cells, first, |row| self.days_since(state.visit_tick[row])),
+            Column::CreativeRepeats => each(cells, first, |row| f32::from(state.creative_repeats[row])),
+            Column::CouponDiscount => each(cells, first, |row| {
+                if state.has_coupon(row, self.tick) { state.coupon_discount[row] } else { 0.0 }
+            }),
+            Column::CouponDaysLeft => each(cells, first, |row| {
+                self.clock.days_between(self.tick, state.coupon_end_tick[row].max(self.tick))
+            }),
+            Column::Weekday(day) => cells.fill(indicator(self.clock.weekday(self.tick) == usize::from(day))),
+            Column::TimeLeft => cells.fill(1.0 - self.tick.max(0) as f32 / self.horizon as f32),
+            Column::BudgetLeft => cells.fill(self.budget_left),
+            orders => self.fill_orders(orders, first, cells),
+        }
+    }
+
+    fn fill_orders(&self, column: Column, first: usize, cells: &mut [f32]) {
+        let orders = &self.state.orders;
+        match column {
+            Column::OrdersWithin(days) => {
+                let start = self.window_start(days);
+                each(cells, first, |row| orders[row].since(start).0);
+            }
+            Column::SpendWithin(days) => {
+                let start = self.window_start(days);
+                each(cells, first, |row| orders[row].since(start).1);
+            }
+            Column::DaysSinceOrder => each(cells, first, |row| self.days_since(orders[row].last_tick())),
+            Column::OrdersEver => each(cells, first, |row| orders[row].orders as f32),
+            Column::BasketMean => each(cells, first, |row| orders[row].spend / orders[row].orders.max(1) as f32),
+            Column::DiscountedShare => {
+                each(cells, first, |row| orders[row].discounted as f32 / orders[row].orders.max(1) as f32);
+            }
+            _ => {}
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::market::btyd::BgNbd;
 use crate::market::channel::CHANNELS_MAX;
 use crate::market::people::People;
 use crate::market::population::Person;
-use crate::random::{Purpose, Seed, Stream};
+use crate::random::{LANES, Purpose, Seed, Stream};
 use rand_distr::{Beta, Distribution, Exp, Gamma};
 use std::ops::Range;
 
@@ -46,8 +46,12 @@ pub fn people_and_state(
     let channels = model.catalogue.channels.len();
     let mut people = People::default();
     let mut state = State::new(consumers.len(), channels);
+    let mut drawn = [Person::default(); LANES];
     for (row, consumer) in consumers.enumerate() {
-        let mut person = model.population.draw(seed, consumer, channels);
+        if row % LANES == 0 {
+            drawn = model.population.draw_lanes(seed, consumer, channels);
+        }
+        let mut person = drawn[row % LANES];
         let mut stream = seed.stream(Purpose::InitialState, consumer, 0);
         let known = customers.and_then(|customers| customers.get(consumer as usize));
         let acquired_day = match known {
