@@ -12,6 +12,9 @@
 //! `scenarios/exact-24.csv` is written by this definition. To write it again after a change, run this test with
 //! `MERCATO_WRITE=1`.
 
+// A failed read or build here is a failed test.
+#![allow(clippy::unwrap_used)]
+
 use mercato::environment::finite::{FiniteWorld, PARAMETERS};
 use mercato::matrix::Matrix;
 use mercato::oracle::{Inside, ORACLES};
