@@ -192,7 +192,7 @@ fn laws(spec: &Spec) -> Vec<(String, Box<dyn Policy>)> {
     let mut policies = fixed(spec);
     for (label, mut agent, _) in agents(spec) {
         policies.push((format!("{label}, fresh"), agent.snapshot()));
-        train(agent.as_mut(), spec, 0..4).unwrap();
+        train(agent.as_mut(), spec, 0..4).expect("rewards are finite");
         policies.push((format!("{label}, trained"), agent.snapshot()));
     }
     policies
@@ -447,7 +447,7 @@ fn a_snapshot_is_the_agent_and_stays_so() {
 
 fn saved(agent: &dyn Agent) -> Vec<u8> {
     let mut bytes = Vec::new();
-    agent.save(&mut bytes).unwrap();
+    agent.save(&mut bytes).expect("memory can be written");
     bytes
 }
 
