@@ -350,8 +350,8 @@ mod tests {
             .with("floor", Value::Number(0.0));
         let mut agent = Thompson::new(&values, &flat(9)).unwrap();
         let regret = regret(&mut agent, &MEANS, 4_000, SEED);
-        // 132 is Lai & Robbins' bound for these arms (see `kl_ucb`); drawing at random loses 1,640.
-        assert!(regret < 200.0, "{regret}");
+        // Lai & Robbins' constant times ln 4,000 is 75.2 for these arms (see `kl_ucb`); drawing at random loses 1,640.
+        assert!(regret < 1.5 * 75.2, "{regret}");
     }
 
     #[test]
