@@ -9,7 +9,7 @@ use mercato::protocol::{
     Action, ActionBits, ActionSpace, Agent, Decision, Diverged, Factor, Feature, Observation, Policy, Spec, Transitions,
 };
 use mercato::random::{Purpose, Seed};
-use mercato::registry::{Kind, Parameter, Refusal, Value, Values};
+use mercato::registry::{Kind, NumericTable, Parameter, Refusal, Value, Values};
 use mercato::statistics::{chi_square, chi_square_p_value, normal_cdf};
 use mercato::units::Money;
 use proptest::prelude::*;
@@ -138,6 +138,13 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
         let states = spec.features.iter().filter(|feature| feature.group == Some("state")).count();
         let names = (0..states).map(|state| spec.actions.actions[(state + 1) % spec.actions.len()].name.clone());
         values.set("actions", Value::Texts(names.collect()), None);
+    }
+    if name == "softmax_linear" {
+        let header = (0..spec.actions.len()).map(|action| format!("action_{action}")).collect();
+        let weight = |feature: usize, action: usize| ((feature * 7 + action * 3) % 11) as f64 / 10.0 - 0.5;
+        let row = |feature| (0..spec.actions.len()).map(|action| weight(feature, action)).collect();
+        let rows = (0..spec.features.len()).map(row).collect();
+        values.set("weights", Value::Csv(NumericTable { header, rows }), None);
     }
     for parameter in parameters.iter().filter(|parameter| parameter.required) {
         assert!(values.get(parameter.name).is_some(), "{name}: say in `values` what {} is here", parameter.name);
