@@ -26,7 +26,7 @@ const WIDTH: u32 = 960;
 const LABEL_WIDTH: i32 = 250;
 const LABEL_HEIGHT: i32 = 18;
 const AXIS_WIDTH: u32 = 72;
-const AXIS_HEIGHT: u32 = 34;
+const AXIS_HEIGHT: u32 = 42;
 const TITLE_LETTERS: usize = 78;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -67,7 +67,7 @@ fn draw(run: &Run<'_>) -> Result<String, Box<dyn std::error::Error>> {
         }
         let (_, body) = root.split_vertically(title_height);
         let (top, bottom) = body.split_vertically(upper);
-        let heading = "Incremental profit per consumer so far [currency], against nobody being contacted";
+        let heading = "Extra profit per consumer so far [currency], against contacting nobody, without future value";
         panel(&top, heading, &profits, run)?;
         if !opt_outs.is_empty() {
             panel(&bottom, "Opt-outs so far [per 1,000 consumers]", &opt_outs, run)?;
