@@ -15,12 +15,6 @@ struct Fault<'a> {
     source: &'a NamedSource<String>,
 }
 
-/// All faults of a file.
-struct Report<'a> {
-    errors: &'a ScenarioErrors,
-    faults: Vec<Fault<'a>>,
-}
-
 impl fmt::Debug for Fault<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, formatter)
@@ -49,29 +43,8 @@ impl Diagnostic for Fault<'_> {
         let text = self.source.inner();
         // Only the first line of a table: its body may be most of the file.
         let shown = text.get(place.clone()).unwrap_or("").lines().next().unwrap_or("").trim_end();
-        let label = LabeledSpan::new_primary_with_span(Some("here".to_owned()), (place.start, shown.len()));
+        let label = LabeledSpan::new_primary_with_span(None, (place.start, shown.len()));
         Some(Box::new(std::iter::once(label)))
-    }
-}
-
-impl fmt::Debug for Report<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.faults.len();
-        write!(formatter, "{}: {count} {}", self.errors.file, if count == 1 { "fault" } else { "faults" })
-    }
-}
-
-impl std::error::Error for Report<'_> {}
-
-impl Diagnostic for Report<'_> {
-    fn related<'b>(&'b self) -> Option<Box<dyn Iterator<Item = &'b dyn Diagnostic> + 'b>> {
-        Some(Box::new(self.faults.iter().map(|fault| fault as &dyn Diagnostic)))
     }
 }
 
@@ -79,14 +52,17 @@ impl Diagnostic for Report<'_> {
 #[must_use]
 pub fn render(errors: &ScenarioErrors, colours: bool, width: usize) -> String {
     let source = NamedSource::new(&errors.file, errors.text.clone());
-    let faults = errors.errors.iter().map(|error| Fault { error, source: &source }).collect();
     let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let mut text = String::new();
     let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_context_lines(1).with_links(false);
-    match handler.render_report(&mut text, &Report { errors, faults }) {
-        Ok(()) => text,
-        Err(fmt::Error) => format!("{errors}\n"),
+    let count = errors.errors.len();
+    let mut text = format!("{}: {count} {}\n", errors.file, if count == 1 { "fault" } else { "faults" });
+    for error in &errors.errors {
+        text.push('\n');
+        if handler.render_report(&mut text, &Fault { error, source: &source }).is_err() {
+            return format!("{errors}\n");
+        }
     }
+    text
 }
 
 /// Reports wrong input on standard error; the exit code is 2.

@@ -20,7 +20,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// The way out of an unknown word: the nearest known one, or all of them.
-pub(super) fn way_out<'a>(word: &str, candidates: &[&'a str], what: &str) -> String {
+pub(super) fn way_out(word: &str, candidates: &[&str], what: &str) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean \"{candidate}\"?"),
         None if candidates.is_empty() => format!("there are no {what} here"),
