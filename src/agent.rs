@@ -1,4 +1,25 @@
 //! Policies and agents: what decides. An agent knows only its observation.
+//!
+//! Fixed policies: [`none`], [`always`], [`rule`], [`uniform`], [`table`]. Bandits that learn one value per action and
+//! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`].
+
+pub mod always;
+pub mod arms;
+mod certain;
+mod contact;
+pub mod index_bandit;
+pub mod kl_ucb;
+mod naming;
+pub mod none;
+mod pick;
+pub mod ranking;
+pub mod rule;
+mod sampling;
+mod segment;
+pub mod table;
+pub mod thompson;
+pub mod ucb1;
+pub mod uniform;
 
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
@@ -17,7 +38,7 @@ pub struct AgentBuild {
 }
 
 /// All fixed policies.
-pub const POLICIES: &[Entry<PolicyBuild>] = &[];
+pub const POLICIES: &[Entry<PolicyBuild>] = &[none::ENTRY, always::ENTRY, rule::ENTRY, uniform::ENTRY, table::ENTRY];
 
 /// All learning agents.
-pub const AGENTS: &[Entry<AgentBuild>] = &[];
+pub const AGENTS: &[Entry<AgentBuild>] = &[ucb1::ENTRY, kl_ucb::ENTRY, thompson::ENTRY];

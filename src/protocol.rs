@@ -41,7 +41,7 @@ pub trait Environment: Send {
     /// Whether consumers of different shards touch each other, so that all shards must finish a tick before the next.
     fn is_coupled(&self) -> bool;
     /// The shards, in order; their size never depends on the number of threads.
-    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>];
+    fn shards_mut(&mut self) -> Vec<&mut dyn Shard>;
     /// The barrier after all shards have stepped: totals are merged in shard order. Needed only where coupled.
     fn end_tick(&mut self);
 }

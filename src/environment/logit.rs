@@ -10,7 +10,7 @@ use crate::registry::{Parameter, Refusal, Values};
 pub const PARAMETERS: &[Parameter] = &[];
 
 /// A market whose response is a table of logit coefficients.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LogitWorld {
     spec: Spec,
 }

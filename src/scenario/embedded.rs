@@ -17,7 +17,15 @@ pub struct Embedded {
 }
 
 /// All embedded scenarios. A line here and the file in `scenarios/` add one.
-pub const EMBEDDED: &[Embedded] = &[];
+pub const EMBEDDED: &[Embedded] = &[
+    Embedded { name: "hello-market", text: include_str!("../../scenarios/hello-market.toml"), files: &[] },
+    Embedded {
+        name: "exact-24",
+        text: include_str!("../../scenarios/exact-24.toml"),
+        files: &[("exact-24.csv", include_bytes!("../../scenarios/exact-24.csv"))],
+    },
+    Embedded { name: "cdnow", text: include_str!("../../scenarios/cdnow.toml"), files: &[] },
+];
 
 /// The embedded scenario of a name.
 #[must_use]

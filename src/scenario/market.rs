@@ -146,9 +146,19 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Reg
         }
         misplaced(reader, root, &kind);
         let parameters = if kind == "finite" { registries.finite } else { registries.logit };
-        let values = reader.values(&market, parameters, &["kind", "population"])?;
+        let mut values = reader.values(&market, parameters, &["kind", "population"])?;
+        place_population(&market, &mut values);
         Some(if kind == "finite" { Plan::Finite(values) } else { Plan::Logit(values, customers) })
     })
+}
+
+/// What a market refuses about its customers points at their file.
+fn place_population(market: &Section<'_>, values: &mut Values) {
+    if let Some(toml::de::DeValue::Table(population)) = market.get("population").map(Spanned::get_ref)
+        && let Some(file) = population.get("file")
+    {
+        values.set("population", Value::Table(Values::default()), Some(file.span()));
+    }
 }
 
 /// Notes sections that this kind of market does not have.
@@ -180,8 +190,9 @@ fn read_campaign(
     }
     let values = reader.values(market, registries.campaign, &["kind", "preset", "population"]);
     let sections = campaign_sections(reader, root, registries);
-    let (market, mut sections) = (values?, sections?);
-    sections.market = market;
+    let (mut values, mut sections) = (values?, sections?);
+    place_population(market, &mut values);
+    sections.market = values;
     sections.customers = customers;
     Some(Plan::Campaign(Box::new(sections)))
 }
@@ -191,7 +202,7 @@ fn campaign_sections(reader: &mut Reader<'_>, root: &Section<'_>, registries: &R
     reader.if_clean(|reader| {
         let budget = root.get("budget").is_some().then(|| values(reader, root, "budget", registries.budget));
         Some(Sections {
-            modules: modules(reader, root, registries),
+            modules: Some(modules(reader, root, registries)),
             channels: channels(reader, root, registries),
             offers: named(reader, root, "offer", registries.offer),
             creatives: named(reader, root, "creative", registries.creative),
@@ -203,7 +214,7 @@ fn campaign_sections(reader: &mut Reader<'_>, root: &Section<'_>, registries: &R
     })
 }
 
-/// The modules that act, in the order of the registry.
+/// The modules that act, in the order of the registry: the core and whatever the file adds, less what it switches off.
 fn modules(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Registries) -> Vec<(&'static str, Values)> {
     let names: Vec<&str> = registries.modules.iter().map(|entry| entry.name).collect();
     let section = table(reader, root, "modules");

@@ -2,10 +2,11 @@
 
 use crate::agent::{AGENTS, AgentBuild, POLICIES, PolicyBuild};
 use crate::environment::{campaign, finite, logit};
-use crate::market::catalogue::{self, CHANNELS, ChannelBuild};
+use crate::market::catalogue;
+use crate::market::channel::{CHANNELS, ChannelBuild};
 use crate::oracle::{ORACLES, OracleBuild};
 use crate::registry::{Entry, Parameter};
-use crate::response::{MODULES, ModuleBuild};
+use crate::response::{CORE, MODULES, ModuleBuild};
 
 /// What a file can name, and the keys of each section.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ pub(crate) const REGISTRIES: Registries = Registries {
     agents: AGENTS,
     oracles: ORACLES,
     modules: MODULES,
-    core_modules: &[],
+    core_modules: CORE,
     channels: CHANNELS,
     campaign: campaign::PARAMETERS,
     logit: logit::PARAMETERS,

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::agent::{AgentBuild, PolicyBuild};
-use crate::market::catalogue::{Channel, ChannelBuild};
+use crate::market::channel::{Channel, ChannelBuild};
 use crate::protocol::{ActionSpace, Environment, Kpi, Spec};
 use crate::registry::{Entry, Kind, Parameter, Range, Values};
-use crate::response::ModuleBuild;
+use crate::response::{ModuleBuild, Surroundings};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn no_agent(values: &Values, _: &Spec) -> Result<Box<dyn crate::protocol::Agent>
     Err(Refusal::new(values, "", "is only read in this test", ""))
 }
 
-fn no_module(values: &Values) -> Result<Box<dyn crate::response::ResponseModule>, Refusal> {
+fn no_module(values: &Values, _: &Surroundings<'_>) -> Result<Box<dyn crate::response::ResponseModule>, Refusal> {
     Err(Refusal::new(values, "", "is only read in this test", ""))
 }
 
@@ -104,7 +104,7 @@ const MODULES: &[Entry<ModuleBuild>] = &[Entry {
     summary: "too many messages",
     source: "test",
     parameters: &[Parameter::number("half_life_days", 7.0, Range::POSITIVE, "half-life of fatigue in days")],
-    build: no_module,
+    build: ModuleBuild { create: no_module, neutral: Vec::new },
 }];
 
 fn channel(_: &str, _: &Values) -> Channel {
