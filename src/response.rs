@@ -30,11 +30,14 @@ pub struct Surroundings<'a> {
     pub coupon_ticks: u32,
 }
 
+/// How a module starts.
+pub type ModuleCreate = fn(&Values, &Surroundings<'_>) -> Result<Box<dyn ResponseModule>, Refusal>;
+
 /// How a module is made.
 #[derive(Clone, Copy, Debug)]
 pub struct ModuleBuild {
     /// From its values.
-    pub create: fn(&Values, &Surroundings<'_>) -> Result<Box<dyn ResponseModule>, Refusal>,
+    pub create: ModuleCreate,
     /// The parameters under which it does nothing.
     pub neutral: fn() -> Vec<(&'static str, Value)>,
 }

@@ -281,12 +281,18 @@ impl Seen<'_> {
             }
             Column::DaysSinceVisit => each(cells, first, |row| self.days_since(state.visit_tick[row])),
             Column::CreativeRepeats => each(cells, first, |row| f32::from(state.creative_repeats[row])),
-            Column::CouponDiscount => each(cells, first, |row| {
-                if state.has_coupon(row, self.tick) { state.coupon_discount[row] } else { 0.0 }
-            }),
-            Column::CouponDaysLeft => each(cells, first, |row| {
-                self.clock.days_between(self.tick, state.coupon_end_tick[row].max(self.tick))
-            }),
+            Column::CouponDiscount => {
+                each(
+                    cells,
+                    first,
+                    |row| {
+                        if state.has_coupon(row, self.tick) { state.coupon_discount[row] } else { 0.0 }
+                    },
+                )
+            }
+            Column::CouponDaysLeft => {
+                each(cells, first, |row| self.clock.days_between(self.tick, state.coupon_end_tick[row].max(self.tick)))
+            }
             Column::Weekday(day) => cells.fill(indicator(self.clock.weekday(self.tick) == usize::from(day))),
             Column::TimeLeft => cells.fill(1.0 - self.tick.max(0) as f32 / self.horizon as f32),
             Column::BudgetLeft => cells.fill(self.budget_left),
