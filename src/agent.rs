@@ -1,4 +1,26 @@
 //! Policies and agents: what decides. An agent knows only its observation.
+//!
+//! Fixed policies: [`none`], [`always`], [`rule`], [`uniform`], [`table`]. Bandits that learn one value per action and
+//! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`].
+
+pub mod always;
+pub mod arms;
+mod certain;
+mod contact;
+pub mod index_bandit;
+pub mod kl_ucb;
+mod naming;
+pub mod none;
+mod pick;
+pub mod ranking;
+pub mod rule;
+mod sampling;
+mod segment;
+pub mod softmax_linear;
+pub mod table;
+pub mod thompson;
+pub mod ucb1;
+pub mod uniform;
 
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
@@ -7,17 +29,21 @@ use std::io;
 /// How a fixed policy is made.
 pub type PolicyBuild = fn(&Values, &Spec) -> Result<Box<dyn Policy>, Refusal>;
 
+/// How an agent starts.
+pub type AgentCreate = fn(&Values, &Spec) -> Result<Box<dyn Agent>, Refusal>;
+
 /// How a learning agent is made, and brought back from what it saved.
 #[derive(Clone, Copy, Debug)]
 pub struct AgentBuild {
     /// A fresh agent that has learned nothing.
-    pub create: fn(&Values, &Spec) -> Result<Box<dyn Agent>, Refusal>,
+    pub create: AgentCreate,
     /// The agent that `save` wrote.
     pub load: fn(&mut dyn io::Read) -> io::Result<Box<dyn Agent>>,
 }
 
 /// All fixed policies.
-pub const POLICIES: &[Entry<PolicyBuild>] = &[];
+pub const POLICIES: &[Entry<PolicyBuild>] =
+    &[none::ENTRY, always::ENTRY, rule::ENTRY, uniform::ENTRY, table::ENTRY, softmax_linear::ENTRY];
 
 /// All learning agents.
-pub const AGENTS: &[Entry<AgentBuild>] = &[];
+pub const AGENTS: &[Entry<AgentBuild>] = &[ucb1::ENTRY, kl_ucb::ENTRY, thompson::ENTRY];

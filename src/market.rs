@@ -2,5 +2,7 @@
 
 pub mod btyd;
 pub mod catalogue;
+pub mod channel;
 pub mod customers;
+pub mod people;
 pub mod population;

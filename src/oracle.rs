@@ -1,5 +1,9 @@
 //! Policies that may look inside the market: where regret has a true zero.
 
+mod dynamic_programming;
+mod myopic;
+mod state_actions;
+
 use crate::environment::campaign::Campaign;
 use crate::environment::finite::FiniteWorld;
 use crate::environment::logit::LogitWorld;
@@ -21,4 +25,4 @@ pub enum Inside<'a> {
 pub type OracleBuild = fn(&Values, Inside<'_>) -> Result<Box<dyn Policy>, Refusal>;
 
 /// All oracles.
-pub const ORACLES: &[Entry<OracleBuild>] = &[];
+pub const ORACLES: &[Entry<OracleBuild>] = &[dynamic_programming::ENTRY, myopic::ENTRY];

@@ -1,0 +1,190 @@
+//! Optimism in the face of uncertainty: the action with the highest index, an estimate plus a width.
+//!
+//! [`super::ucb1`] and [`super::kl_ucb`] differ in the width alone. Common differences from their papers:
+//! 1. Consumers of one tick are decided at once, so that they share the statistics, and rewards come when they have
+//!    matured: the index is that of the last learning step.
+//! 2. An untried allowed action comes before all others, but the papers' one-by-one order would give all rows of a
+//!    batch the same action: each row draws one of its untried actions with equal chances. Everything else is certain.
+//! 3. Actions differ from row to row by the mask: the best allowed action is taken.
+//! 4. `model = "factored"` adds up levels of factors; see [`super::arms`].
+
+use super::AgentBuild;
+use super::arms::{Arms, Moments, RewardRange};
+use super::pick;
+use super::ranking::{Choice, Ranking};
+use crate::matrix::Matrix;
+use crate::protocol::{Agent, Decision, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
+use crate::random::{Purpose, Seed};
+use crate::registry::{Refusal, Values};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+use std::io;
+
+/// How far above its mean an arm may lie.
+pub trait Width: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static {
+    /// Name in the registry.
+    const NAME: &'static str;
+    /// Whether rewards outside the declared range are clipped to it (they are counted in any case).
+    const CLIPS: bool;
+    /// From the file.
+    fn new(values: &Values) -> Self;
+    /// The width of an arm, on the scale where rewards lie in [0, 1], after this many rounds (the natural logarithm is
+    /// given). The arm has been tried.
+    fn width(&self, arm: &Moments, log_rounds: f64) -> f64;
+}
+
+/// A bandit that follows the highest index.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct IndexBandit<W: Width> {
+    width: W,
+    range: RewardRange,
+    arms: Arms,
+    /// Follows from the rest.
+    #[serde(skip)]
+    ranking: Ranking,
+}
+
+impl<W: Width> IndexBandit<W> {
+    /// How a registry makes it.
+    pub(super) const BUILD: AgentBuild = AgentBuild {
+        create: |values, spec| Ok(Box::new(Self::new(values, spec)?)),
+        load: |from| {
+            let mut agent: Self = serde_json::from_reader(from)?;
+            agent.rank();
+            Ok(Box::new(agent))
+        },
+    };
+
+    /// A bandit that has learned nothing.
+    ///
+    /// # Errors
+    /// Where the declared range of rewards is empty.
+    pub fn new(values: &Values, spec: &Spec) -> Result<Self, Refusal> {
+        let arms = Arms::new(values, spec);
+        let ranking = Ranking::default();
+        let mut agent = Self { width: W::new(values), range: RewardRange::new(values)?, arms, ranking };
+        agent.rank();
+        Ok(agent)
+    }
+
+    /// Index of every action, on the scale where rewards lie in [0, 1]; `None` for an untried one.
+    #[must_use]
+    pub fn indices(&self) -> Vec<Option<f64>> {
+        let log_rounds = libm::log(self.arms.rounds().max(1) as f64);
+        let means: Vec<f64> = self.arms.arms().iter().map(|arm| arm.mean).collect();
+        let width = |arm: &Moments| if arm.count == 0 { 0.0 } else { self.width.width(arm, log_rounds) };
+        let widths: Vec<f64> = self.arms.arms().iter().map(width).collect();
+        let index = |action| self.arms.combine(action, &means) + self.arms.combine_widths(action, &widths);
+        (0..self.arms.actions()).map(|action| self.arms.is_tried(action).then(|| index(action))).collect()
+    }
+
+    fn rank(&mut self) {
+        self.ranking = Ranking::new(&self.indices());
+    }
+}
+
+impl<W: Width> Policy for IndexBandit<W> {
+    fn views(&self) -> Views {
+        Views::default()
+    }
+
+    fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {
+        probabilities.reset(observation.rows(), observation.allowed.actions());
+        for row in 0..observation.rows() {
+            let allowed = observation.allowed.row(row);
+            match self.ranking.choose(allowed) {
+                Choice::Best(action) => probabilities.set(row, usize::from(action), 1.0),
+                Choice::Untried(count) => {
+                    for (index, mut word) in self.ranking.untried(allowed).enumerate() {
+                        while word != 0 {
+                            let action = index * 64 + word.trailing_zeros() as usize;
+                            probabilities.set(row, action, 1.0 / count as f32);
+                            word &= word - 1;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn decide(&self, observation: &Observation, seed: Seed, decision: &mut Decision) {
+        decision.reset(observation.rows());
+        decision.probabilities.reset(0, 0);
+        for (row, &consumer) in observation.consumer_ids.iter().enumerate() {
+            let allowed = observation.allowed.row(row);
+            match self.ranking.choose(allowed) {
+                Choice::Best(action) => decision.actions[row] = action,
+                Choice::Untried(count) => {
+                    let u = seed.uniforms(Purpose::Policy, consumer, observation.tick, 0)[0];
+                    decision.actions[row] = pick::bit(self.ranking.untried(allowed), count, u);
+                    decision.propensities[row] = 1.0 / count as f32;
+                }
+            }
+        }
+    }
+}
+
+impl<W: Width> Agent for IndexBandit<W> {
+    fn learn(&mut self, batch: &Transitions<'_>, _seed: Seed) -> Result<Metrics, Diverged> {
+        let range = self.range;
+        let mut outside = 0_u64;
+        self.arms.learn(W::NAME, batch, |reward| {
+            let value = range.rescale(reward);
+            outside += u64::from(!(0.0..=1.0).contains(&value));
+            if W::CLIPS { value.clamp(0.0, 1.0) } else { value }
+        })?;
+        self.rank();
+        Ok(vec![("rewards_outside_range", outside as f64)])
+    }
+
+    fn snapshot(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+
+    fn save(&self, to: &mut dyn io::Write) -> io::Result<()> {
+        Ok(serde_json::to_writer(to, self)?)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::arms::tests::experience;
+    use super::super::contact;
+    use super::*;
+    use crate::protocol::{ActionBits, ActionSpace};
+
+    /// A space of no contact and `contacts` flat actions.
+    pub(in crate::agent) fn flat(contacts: usize) -> Spec {
+        let names: Vec<String> = (0..contacts).map(|index| format!("arm{index}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Spec { actions: ActionSpace::flat("arm", "none", &names), ..contact::tests::market() }
+    }
+
+    /// Rows that allow everything.
+    pub(in crate::agent) fn free(rows: u32, actions: usize, tick: u32) -> Observation {
+        let allowed = ActionBits::all(rows as usize, actions);
+        Observation { tick, consumer_ids: (0..rows).collect(), allowed, ..Observation::default() }
+    }
+
+    /// Pseudo-regret of an agent that plays round by round against Bernoulli arms of these means.
+    pub(in crate::agent) fn regret(agent: &mut dyn Agent, means: &[f32], rounds: u32, seed: Seed) -> f64 {
+        let best = means.iter().copied().fold(0.0, f32::max);
+        let mut decision = Decision::default();
+        let mut observation = free(1, means.len(), 0);
+        let mut regret = 0.0;
+        for tick in 0..rounds {
+            observation.tick = tick;
+            agent.decide(&observation, seed, &mut decision);
+            let mean = means[usize::from(decision.actions[0])];
+            let reward = f32::from(u8::from(seed.uniforms(Purpose::Problem, 0, tick, 0)[0] < mean));
+            experience(&decision.actions, &[reward], |batch| agent.learn(batch, seed)).unwrap();
+            regret += f64::from(best - mean);
+        }
+        regret
+    }
+
+    /// The problem of the regret tests: ten arms, the sixth the best.
+    pub(in crate::agent) const MEANS: [f32; 10] = [0.1, 0.2, 0.25, 0.3, 0.35, 0.8, 0.4, 0.45, 0.5, 0.55];
+}

@@ -1,0 +1,198 @@
+//! What becomes of a message: deliver, open, click, order now or later, withdraw, complain (science A.6).
+
+use super::model::Model;
+use super::state::{NOT_PENDING, State};
+use crate::market::people::People;
+use crate::math::sigmoid;
+use crate::protocol::{Kpi, Tally};
+use crate::random::{Purpose, Seed};
+use crate::response::{Contacts, MessagePredictors, Responses, View};
+
+/// What the funnel reads and writes about one shard.
+pub struct Funnel<'a> {
+    /// The market.
+    pub model: &'a Model,
+    /// The luck of the run.
+    pub seed: Seed,
+    /// First consumer of the shard.
+    pub first: u32,
+    /// This tick.
+    pub tick: i32,
+    /// Fixed traits.
+    pub people: &'a People,
+    /// State of the shard.
+    pub state: &'a mut State,
+    /// Who visits of their own accord in this tick.
+    pub visiting: &'a [bool],
+    /// Whether messages without consent go out (rules are only audited).
+    pub ignores_consent: bool,
+}
+
+/// Consequences that take effect later in the tick or at its end.
+#[derive(Clone, Debug, Default)]
+pub struct Aftermath {
+    /// Orders placed in the session: row and discount.
+    pub session_orders: Vec<(u32, f32)>,
+    /// Consent withdrawn: row and channel; effective from the next tick.
+    pub opt_outs: Vec<(u32, u8)>,
+    /// Addresses lost: row and channel.
+    pub lost_addresses: Vec<(u32, u8)>,
+    /// Contacts whose click or view brought the consumer to the site.
+    pub visits: Vec<u32>,
+}
+
+impl Aftermath {
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.session_orders.clear();
+        self.opt_outs.clear();
+        self.lost_addresses.clear();
+        self.visits.clear();
+    }
+}
+
+impl Funnel<'_> {
+    /// Sends all messages of the tick.
+    pub fn run(
+        &mut self,
+        columns: &[Vec<Vec<f32>>],
+        contacts: &Contacts,
+        predictors: &mut MessagePredictors,
+        responses: &mut Responses,
+        aftermath: &mut Aftermath,
+        tally: &mut Tally,
+    ) {
+        predictors.reset(contacts.len());
+        responses.reset(contacts.len());
+        for (module, columns) in self.model.modules.iter().zip(columns) {
+            let weekend = self.model.clock.is_weekend(self.tick);
+            let view = View { tick: self.tick, weekend, people: self.people, columns };
+            module.contribute_to_messages(&view, contacts, predictors);
+        }
+        for index in 0..contacts.len() {
+            self.send(index, contacts, predictors, responses, aftermath, tally);
+        }
+    }
+
+    fn send(
+        &mut self,
+        index: usize,
+        contacts: &Contacts,
+        predictors: &MessagePredictors,
+        responses: &mut Responses,
+        aftermath: &mut Aftermath,
+        tally: &mut Tally,
+    ) {
+        let row = contacts.rows[index] as usize;
+        let message = contacts.messages[index];
+        let channel = usize::from(message.channel);
+        let figures = &self.model.catalogue.channels[channel];
+        let intercepts = self.model.intercepts[channel];
+        tally.add(Kpi::Messages, 1);
+        self.state.record_sent(row, channel, self.tick, message.creative);
+        let [deliver, open, click, _] = self.uniforms(Purpose::Message, row);
+        if !self.delivers(row, message.channel, deliver, aftermath, tally) {
+            return;
+        }
+        responses.delivered[index] = true;
+        tally.add(Kpi::Delivered, 1);
+        let chance = predictors.open_factor[index] * sigmoid(intercepts.open + predictors.open[index]);
+        if open < chance.min(1.0) {
+            responses.opened[index] = true;
+            self.opened(row, index, contacts, predictors, responses, tally);
+            let through_view = self.uniforms(Purpose::Visit, row)[0] < figures.view_through_rate;
+            let clicked = click < sigmoid(intercepts.click + predictors.click[index]);
+            if clicked {
+                responses.clicked[index] = true;
+                tally.add(Kpi::Clicks, 1);
+                self.state.record_click(row, channel, self.tick);
+                self.convert(row, index, contacts, predictors, aftermath, tally);
+            }
+            if clicked || through_view {
+                aftermath.visits.push(row as u32);
+            }
+        }
+        let [opt_out, complain, ..] = self.uniforms(Purpose::OptOut, row);
+        let complained = complain < sigmoid(intercepts.complain + predictors.complain[index]);
+        if complained {
+            tally.add(Kpi::Complaints, 1);
+        }
+        if complained || opt_out < sigmoid(intercepts.opt_out + predictors.opt_out[index]) {
+            aftermath.opt_outs.push((row as u32, message.channel));
+        }
+    }
+
+    fn uniforms(&self, purpose: Purpose, row: usize) -> [f32; 4] {
+        self.seed.uniforms(purpose, self.first + row as u32, self.tick as u32, 0)
+    }
+
+    /// Whether the message arrives; a hard bounce loses the address, a visit channel needs the visit.
+    fn delivers(&self, row: usize, channel: u8, uniform: f32, aftermath: &mut Aftermath, tally: &mut Tally) -> bool {
+        let figures = &self.model.catalogue.channels[usize::from(channel)];
+        let has_address = self.state.address[row] >> channel & 1 == 1;
+        let consents = self.ignores_consent || self.state.consent[row] >> channel & 1 == 1;
+        if !has_address || !consents || (figures.requires_visit && !self.visiting[row]) {
+            return false;
+        }
+        let arrives = (1.0 - figures.hard_bounce_rate) * (1.0 - figures.soft_bounce_rate);
+        if uniform < arrives {
+            return true;
+        }
+        tally.add(Kpi::Bounces, 1);
+        if uniform >= 1.0 - figures.hard_bounce_rate {
+            aftermath.lost_addresses.push((row as u32, channel));
+        }
+        false
+    }
+
+    fn opened(
+        &mut self,
+        row: usize,
+        index: usize,
+        contacts: &Contacts,
+        predictors: &MessagePredictors,
+        responses: &mut Responses,
+        tally: &mut Tally,
+    ) {
+        let message = contacts.messages[index];
+        tally.add(Kpi::Opens, 1);
+        self.state.record_open(row, usize::from(message.channel), self.tick);
+        if message.discount > 0.0 {
+            let remembered = self.uniforms(Purpose::Message, row)[3] < predictors.redeem[index];
+            responses.redeeming[index] = remembered;
+            self.state.coupon_discount[row] = message.discount;
+            self.state.coupon_end_tick[row] = self.tick.saturating_add_unsigned(self.model.coupon_ticks);
+            self.state.coupon_remembered[row] = remembered;
+        }
+    }
+
+    /// Whether a click becomes an order: in the session, or pending until a later tick (the earliest due wins).
+    fn convert(
+        &mut self,
+        row: usize,
+        index: usize,
+        contacts: &Contacts,
+        predictors: &MessagePredictors,
+        aftermath: &mut Aftermath,
+        tally: &mut Tally,
+    ) {
+        let message = contacts.messages[index];
+        let [convert, session, delay, _] = self.uniforms(Purpose::Conversion, row);
+        let frequency = self.model.conversion_frequency_weight * self.people.rate_log_ratio[row];
+        let intercept = self.model.intercepts[usize::from(message.channel)].convert;
+        let chance = sigmoid(intercept + frequency + predictors.convert[index]) * self.state.alive[row];
+        if convert >= chance {
+            return;
+        }
+        tally.add(Kpi::Conversions, 1);
+        if session < predictors.timing.session_share {
+            aftermath.session_orders.push((row as u32, message.discount));
+        } else {
+            let due = self.tick.saturating_add_unsigned(predictors.timing.delay_ticks(delay));
+            if self.state.pending_tick[row] == NOT_PENDING || due < self.state.pending_tick[row] {
+                self.state.pending_tick[row] = due;
+                self.state.pending_discount[row] = message.discount;
+            }
+        }
+    }
+}

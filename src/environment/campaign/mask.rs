@@ -1,0 +1,259 @@
+//! Which messages a consumer may get today: consent, quiet hours, caps, gaps, coupons, suppression.
+//!
+//! Every rule is a set of action words prepared once; a row's mask is the meet of a few of them.
+
+use super::state::State;
+use crate::market::catalogue::Catalogue;
+use crate::market::people::People;
+use crate::protocol::ActionBits;
+use crate::registry::{Kind, Parameter, Refusal, Values};
+
+/// Days that the record of sent messages reaches back, today included.
+pub const DAYS_MAX: i64 = 31;
+
+const QUIET_HOURS: &[Parameter] = &[
+    Parameter::of("from", Kind::Integer { default: None, minimum: 0, maximum: 23 }, "first quiet hour").required(),
+    Parameter::of("to", Kind::Integer { default: None, minimum: 0, maximum: 23 }, "first hour that is not quiet")
+        .required(),
+    Parameter::of("channels", Kind::Texts { default: None }, "channels that it binds; all where absent"),
+];
+
+const CAP: &[Parameter] = &[
+    Parameter::of("channel", Kind::Text { default: Some("any") }, "a channel, or `any` for all together"),
+    Parameter::of("messages", Kind::Integer { default: None, minimum: 0, maximum: DAYS_MAX }, "most messages")
+        .required(),
+    Parameter::of(
+        "days",
+        Kind::Integer { default: None, minimum: 1, maximum: DAYS_MAX },
+        "in so many days, today included",
+    )
+    .required(),
+];
+
+/// Keys of `[constraints]`.
+pub const CONSTRAINTS: &[Parameter] = &[
+    Parameter::choice("mask", "enforce", &["enforce", "audit"], "enforce the rules, or only count violations"),
+    Parameter::of(
+        "quiet_hours",
+        Kind::Table { parameters: QUIET_HOURS },
+        "hours of the consumer's clock without messages",
+    ),
+    Parameter::of("caps", Kind::Tables { parameters: CAP }, "most messages in a rolling window of days"),
+    Parameter::integer("minimum_gap_days", 1, 1, DAYS_MAX, "days from one message to the next; 1 allows one a day"),
+    Parameter::boolean("one_live_coupon", true, "no new discount while an opened one is valid"),
+    Parameter::of("suppressed", Kind::Csv, "CSV file with a column `consumer`: who must never be contacted"),
+];
+
+/// A cap on messages in a rolling window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cap {
+    /// `None` for all channels together.
+    channel: Option<usize>,
+    messages: u32,
+    /// Bits of the days that count.
+    days: u32,
+}
+
+/// The rules of a market, prepared for quick masks.
+#[derive(Clone, Debug)]
+pub struct MaskRules {
+    /// Rules are counted, not enforced.
+    pub audit: bool,
+    /// Consumers who must never be contacted, ascending.
+    pub suppressed: Vec<u32>,
+    actions: usize,
+    /// Actions outside the quiet hours, by hour offset of the consumer's clock (0 to 23).
+    awake: Vec<Vec<u64>>,
+    /// Actions of each channel.
+    channels: Vec<Vec<u64>>,
+    /// Actions with a discount.
+    discounted: Vec<u64>,
+    /// Actions of each hour of the sender's day.
+    hours: Vec<Vec<u64>>,
+    paid: Vec<u64>,
+    caps: Vec<Cap>,
+    /// Bits of the days on which a message forbids the next.
+    gap_days: u32,
+    one_live_coupon: bool,
+}
+
+/// What the rules may not see from a row's state alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Today {
+    /// With ticks of an hour: the hour of the sender's day; only its slot can be used.
+    pub hour: Option<u8>,
+    /// The tick, counted from day 0.
+    pub tick: i32,
+}
+
+fn low_bits(days: i64) -> u32 {
+    ((1u64 << days) - 1) as u32
+}
+
+impl MaskRules {
+    /// Prepares the rules, or says what does not fit the catalogue.
+    ///
+    /// # Errors
+    /// One refusal per fault.
+    pub fn new(values: &Values, catalogue: &Catalogue) -> Result<Self, Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let actions = catalogue.messages.len() + 1;
+        let words = |wanted: &dyn Fn(usize) -> bool| {
+            let mut bits = vec![0u64; actions.div_ceil(64)];
+            for action in (0..actions).filter(|&action| wanted(action)) {
+                bits[action / 64] |= 1 << (action % 64);
+            }
+            bits
+        };
+        let message = |action: usize| catalogue.messages[action - 1];
+        let quiet = values.table("quiet_hours");
+        let quiet_channels = quiet_channels(quiet, catalogue, &mut refusals);
+        let is_quiet = |action: usize, offset: usize| {
+            let Some(quiet) = quiet else { return false };
+            let local = (usize::from(message(action).hour) + offset) as i64 % 24;
+            let (from, to) = (quiet.integer("from"), quiet.integer("to"));
+            let inside = if from <= to { from <= local && local < to } else { local >= from || local < to };
+            inside && quiet_channels[usize::from(message(action).channel)]
+        };
+        let rules = Self {
+            audit: values.text("mask") == "audit",
+            suppressed: suppressed(values, &mut refusals),
+            actions,
+            awake: (0..24).map(|offset| words(&|action| action == 0 || !is_quiet(action, offset))).collect(),
+            channels: (0..catalogue.channels.len())
+                .map(|channel| words(&|action| action > 0 && usize::from(message(action).channel) == channel))
+                .collect(),
+            discounted: words(&|action| action > 0 && message(action).discount > 0.0),
+            hours: (0..24).map(|hour| words(&|action| action > 0 && message(action).hour == hour)).collect(),
+            paid: words(&|action| action > 0 && message(action).cost.micros() > 0),
+            caps: caps(values, catalogue, &mut refusals),
+            gap_days: low_bits(values.integer("minimum_gap_days")),
+            one_live_coupon: values.boolean("one_live_coupon"),
+        };
+        if refusals.is_empty() { Ok(rules) } else { Err(refusals) }
+    }
+
+    /// Writes the mask of every row; `affords` says whether a row may use actions that cost money.
+    pub fn write(
+        &self,
+        people: &People,
+        state: &State,
+        today: Today,
+        affords: impl Fn(usize) -> bool,
+        allowed: &mut ActionBits,
+    ) {
+        allowed.reset_to_all(people.len(), self.actions);
+        for row in 0..people.len() {
+            let bits = allowed.row_mut(row);
+            if people.suppressed[row] || state.sent_on_any(row) & self.gap_days != 0 {
+                bits.fill(0);
+                bits[0] = 1;
+                continue;
+            }
+            let offset = people.clock_offset_hours[row].rem_euclid(24) as usize;
+            bits.copy_from_slice(&self.awake[offset]);
+            if let Some(hour) = today.hour {
+                keep(bits, &self.hours[usize::from(hour)]);
+            }
+            for (channel, words) in self.channels.iter().enumerate() {
+                if !state.is_reachable(row, channel) || self.is_capped(state, row, channel) {
+                    remove(bits, words);
+                }
+            }
+            if self.one_live_coupon && state.has_coupon(row, today.tick) {
+                remove(bits, &self.discounted);
+            }
+            if !affords(row) {
+                remove(bits, &self.paid);
+            }
+            bits[0] |= 1;
+        }
+    }
+
+    fn is_capped(&self, state: &State, row: usize, channel: usize) -> bool {
+        self.caps.iter().any(|cap| match cap.channel {
+            None => (state.sent_on_any(row) & cap.days).count_ones() >= cap.messages,
+            Some(capped) if capped == channel => (state.sent_on(row, channel) & cap.days).count_ones() >= cap.messages,
+            Some(_) => false,
+        })
+    }
+}
+
+fn keep(bits: &mut [u64], words: &[u64]) {
+    for (bit, word) in bits.iter_mut().zip(words) {
+        *bit &= word;
+    }
+}
+
+fn remove(bits: &mut [u64], words: &[u64]) {
+    for (bit, word) in bits.iter_mut().zip(words) {
+        *bit &= !word;
+    }
+}
+
+fn channel_index(name: &str, catalogue: &Catalogue) -> Option<usize> {
+    catalogue.channels.iter().position(|channel| channel.name == name)
+}
+
+fn unknown_channel(values: &Values, key: &str, name: &str, catalogue: &Catalogue) -> Refusal {
+    let known: Vec<&str> = catalogue.channels.iter().map(|channel| channel.name.as_str()).collect();
+    Refusal::new(
+        values,
+        key,
+        format!("there is no channel `{name}`"),
+        format!("the channels are: {}", known.join(", ")),
+    )
+}
+
+fn quiet_channels(quiet: Option<&Values>, catalogue: &Catalogue, refusals: &mut Vec<Refusal>) -> Vec<bool> {
+    let named = quiet.filter(|quiet| quiet.get("channels").is_some());
+    let Some(quiet) = named else { return vec![true; catalogue.channels.len()] };
+    for name in quiet.texts("channels") {
+        if channel_index(name, catalogue).is_none() {
+            refusals.push(unknown_channel(quiet, "channels", name, catalogue));
+        }
+    }
+    catalogue.channels.iter().map(|channel| quiet.texts("channels").contains(&channel.name)).collect()
+}
+
+fn caps(values: &Values, catalogue: &Catalogue, refusals: &mut Vec<Refusal>) -> Vec<Cap> {
+    let mut caps = Vec::new();
+    for table in values.tables("caps") {
+        let name = table.text("channel");
+        let channel = channel_index(name, catalogue);
+        if channel.is_none() && name != "any" {
+            refusals.push(unknown_channel(table, "channel", name, catalogue));
+        }
+        caps.push(Cap { channel, messages: table.integer("messages") as u32, days: low_bits(table.integer("days")) });
+    }
+    caps
+}
+
+fn suppressed(values: &Values, refusals: &mut Vec<Refusal>) -> Vec<u32> {
+    let Some(table) = values.csv("suppressed") else { return Vec::new() };
+    let Some(column) = table.header.iter().position(|name| name == "consumer") else {
+        refusals.push(Refusal::new(
+            values,
+            "suppressed",
+            format!("the file has the columns {}", table.header.join(", ")),
+            "it needs a column `consumer` with consumer numbers from 0",
+        ));
+        return Vec::new();
+    };
+    let mut consumers = Vec::new();
+    for (index, row) in table.rows.iter().enumerate() {
+        let number = row[column];
+        if number < 0.0 || number.fract() != 0.0 || number > f64::from(u32::MAX) {
+            refusals.push(Refusal::new(
+                values,
+                "suppressed",
+                format!("row {} names consumer {number}", index + 1),
+                "consumers are whole numbers from 0",
+            ));
+        } else {
+            consumers.push(number as u32);
+        }
+    }
+    consumers.sort_unstable();
+    consumers
+}

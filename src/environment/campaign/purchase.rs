@@ -1,0 +1,146 @@
+//! Orders of a tick: organic, in the session, pending; then what an order changes (science A.4).
+
+use super::model::{Dropout, Model};
+use super::state::{NOT_PENDING, State};
+use crate::market::people::People;
+use crate::math::exp;
+use crate::protocol::{Kpi, Outcome, Tally};
+use crate::random::{LANES, Purpose, Seed};
+use crate::units::Money;
+use multiversion::multiversion;
+
+/// Largest sum that modules may add to the log-hazard of an order.
+const LOG_HAZARD_MAX: f32 = 3.0;
+
+/// The draws that every consumer gets in every tick.
+#[derive(Clone, Debug, Default)]
+pub struct Organic {
+    order: Vec<f32>,
+    visit: Vec<f32>,
+    dropout: Vec<f32>,
+    /// Who orders of their own accord.
+    pub orders: Vec<bool>,
+    /// Who visits of their own accord.
+    pub visits: Vec<bool>,
+}
+
+impl Organic {
+    /// Draws for a shard; the same numbers for every policy.
+    pub fn draw(&mut self, seed: Seed, first: u32, tick: i32, rows: usize) {
+        for column in [&mut self.order, &mut self.visit, &mut self.dropout] {
+            column.resize(rows.next_multiple_of(LANES), 0.0);
+        }
+        draw_columns(seed, first, tick as u32, &mut self.order, &mut self.visit, &mut self.dropout);
+    }
+
+    /// Marks who visits: `u < probability * alive`.
+    pub fn mark_visits(&mut self, probability: &[f32], alive: &[f32]) {
+        self.visits.clear();
+        let chances = probability.iter().zip(alive).zip(&self.visit);
+        self.visits.extend(chances.map(|((probability, alive), uniform)| *uniform < probability * alive));
+    }
+
+    /// Marks who orders: `u < 1 - exp(-rate * tick * exp(min(v, 3)))` while alive.
+    pub fn mark_orders(&mut self, rate_per_tick: &[f32], alive: &[f32], log_hazard: &[f32]) {
+        self.orders.resize(alive.len(), false);
+        mark_orders(rate_per_tick, alive, log_hazard, &self.order, &mut self.orders);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn draw_columns(seed: Seed, first: u32, tick: u32, order: &mut [f32], visit: &mut [f32], dropout: &mut [f32]) {
+    let blocks = order.chunks_exact_mut(LANES).zip(visit.chunks_exact_mut(LANES)).zip(dropout.chunks_exact_mut(LANES));
+    for (block, ((order, visit), dropout)) in blocks.enumerate() {
+        let entity = first.wrapping_add((block * LANES) as u32);
+        let uniforms = seed.uniforms_in_lanes(Purpose::Organic, entity, tick, 0);
+        order.copy_from_slice(&uniforms[0]);
+        visit.copy_from_slice(&uniforms[1]);
+        dropout.copy_from_slice(&uniforms[2]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn mark_orders(rate: &[f32], alive: &[f32], log_hazard: &[f32], uniform: &[f32], orders: &mut [bool]) {
+    let count = orders.len();
+    let (rate, alive, log_hazard, uniform) = (&rate[..count], &alive[..count], &log_hazard[..count], &uniform[..count]);
+    for row in 0..count {
+        let hazard = rate[row] * alive[row] * exp(log_hazard[row].min(LOG_HAZARD_MAX));
+        orders[row] = uniform[row] < 1.0 - exp(-hazard);
+    }
+}
+
+/// What purchases read and write about one shard.
+pub struct Till<'a> {
+    /// The market.
+    pub model: &'a Model,
+    /// The luck of the run.
+    pub seed: Seed,
+    /// First consumer of the shard.
+    pub first: u32,
+    /// This tick.
+    pub tick: i32,
+    /// Fixed traits.
+    pub people: &'a People,
+    /// State of the shard.
+    pub state: &'a mut State,
+}
+
+impl Till<'_> {
+    /// Books at most one order per consumer: session first, then pending, then organic.
+    pub fn book(&mut self, session_orders: &[(u32, f32)], organic: &Organic, outcome: &mut Outcome) {
+        let mut session = session_orders.iter().peekable();
+        for row in 0..self.state.alive.len() {
+            let in_session = session.next_if(|(ordering, _)| *ordering as usize == row).map(|(_, discount)| *discount);
+            let due = self.state.pending_tick[row] <= self.tick;
+            if in_session.is_none() && !due && !organic.orders[row] {
+                continue;
+            }
+            if let Some(discount) = in_session {
+                self.order(row, discount, outcome);
+            } else if due {
+                self.state.pending_tick[row] = NOT_PENDING;
+                if self.state.alive[row] > 0.0 {
+                    self.order(row, self.state.pending_discount[row], outcome);
+                }
+            } else {
+                let remembered = self.state.coupon_remembered[row] && self.state.has_coupon(row, self.tick);
+                let discount = if remembered { self.state.coupon_discount[row] } else { 0.0 };
+                self.order(row, discount, outcome);
+            }
+        }
+    }
+
+    fn order(&mut self, row: usize, discount: f32, outcome: &mut Outcome) {
+        let consumer = self.first + row as u32;
+        let uniform = self.seed.uniforms(Purpose::Basket, consumer, self.tick as u32, 0)[0];
+        let full_price = f64::from(self.model.population.basket(uniform, self.people.spend_rate[row]));
+        let reduction = full_price * f64::from(discount);
+        let revenue = full_price - reduction;
+        let profit = Money::from_amount(revenue - full_price * (1.0 - self.model.margin));
+        let tally: &mut Tally = &mut outcome.tally;
+        tally.add(Kpi::Orders, 1);
+        tally.add_money(Kpi::Revenue, Money::from_amount(revenue));
+        tally.add_money(Kpi::Discount, Money::from_amount(reduction));
+        tally.add_money(Kpi::Profit, profit);
+        outcome.profits[row] += profit;
+        self.state.orders[row].push(self.tick, revenue as f32, discount > 0.0);
+        if self.model.dropout == Dropout::AfterOrders {
+            let uniform = self.seed.uniforms(Purpose::Dropout, consumer, self.tick as u32, 0)[0];
+            if uniform < self.people.dropout[row] {
+                self.state.alive[row] = 0.0;
+            }
+        }
+    }
+
+    /// With the Pareto/NBD clock: who leaves in this tick, whether or not they ordered.
+    pub fn lose(&mut self, organic: &Organic, probability: &[f32]) {
+        if self.model.dropout == Dropout::AtAnyTime {
+            let draws = self.state.alive.iter_mut().zip(probability).zip(&organic.dropout);
+            for ((alive, probability), uniform) in draws {
+                if uniform < probability {
+                    *alive = 0.0;
+                }
+            }
+        }
+    }
+}

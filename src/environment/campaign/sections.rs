@@ -1,0 +1,331 @@
+//! From the sections of a file to a market: cross-checks between them, and the model that shards read.
+
+use super::clock::Clock;
+use super::mask::MaskRules;
+use super::model::{Dropout, HistoryRule, Model, solve_intercepts};
+use super::observation::Columns;
+use super::start::{Customer, Customers};
+use super::{Campaign, start};
+use crate::market::catalogue::Catalogue;
+use crate::market::channel::{CHANNELS, CHANNELS_MAX, Channel};
+use crate::market::customers::CustomerTable;
+use crate::market::population::{self, Population, REGIONS};
+use crate::protocol::{Kpi, Spec};
+use crate::random::Seed;
+use crate::registry::{Kind, Parameter, Range, Refusal, Values, find};
+use crate::response::{CORE, MODULES, ResponseModule, Surroundings};
+use crate::units::Money;
+use std::sync::Arc;
+
+/// People on whom intercepts are solved.
+const SAMPLE: u32 = 4_096;
+
+const GENERAL: [Parameter; 15] = [
+    Parameter::integer("consumers", 1_000, 1, 100_000_000, "number of consumers"),
+    Parameter::integer("ticks", 30, 1, 100_000, "number of ticks"),
+    Parameter::choice("tick", "day", &["hour", "day", "week"], "length of a tick"),
+    Parameter::choice("preset", "retail", &["retail"], "where defaults come from"),
+    Parameter::number("history_days", 180.0, Range::closed(0.0, 3650.0), "days lived before tick 0, not counted"),
+    Parameter::integer("history_message_every_days", 7, 0, 365, "messages of the lived history; 0 for none"),
+    Parameter::number(
+        "tenure_days_max",
+        730.0,
+        Range::closed(0.0, 36_500.0),
+        "customers were acquired evenly over so many days before tick 0",
+    ),
+    Parameter::number("margin", 0.45, Range::PROBABILITY, "gross margin, share of the full price"),
+    Parameter::number("discount_rate_per_year", 0.10, Range::closed(0.0, 10.0), "for present values"),
+    Parameter::number(
+        "conversion_frequency_weight",
+        0.35,
+        Range::ANY,
+        "weight of ln purchase rate in ordering after a click",
+    ),
+    Parameter::number("visits_per_order", 8.0, Range::NON_NEGATIVE, "visits of one's own accord per order"),
+    Parameter::number("coupon_days", 7.0, Range::POSITIVE, "how long an opened coupon is valid"),
+    Parameter::number(
+        "reachability_value",
+        0.0,
+        Range::NON_NEGATIVE,
+        "what a reachable customer is worth beyond the horizon",
+    ),
+    Parameter::boolean("observe_protected", true, "whether policies see age, sex and region"),
+    Parameter::of(
+        "clock_offsets_hours",
+        Kind::Integers { default: None, minimum: -12, maximum: 12 },
+        "offset of each region's clock from the sender's; 0 where absent",
+    ),
+];
+
+const PEOPLE: &[Parameter] = population::PARAMETERS;
+
+/// Keys of `[market]` with `kind = "market"`.
+pub const PARAMETERS: &[Parameter] = &{
+    let mut all = [GENERAL[0]; GENERAL.len() + PEOPLE.len()];
+    let mut index = 0;
+    while index < all.len() {
+        all[index] = if index < GENERAL.len() { GENERAL[index] } else { PEOPLE[index - GENERAL.len()] };
+        index += 1;
+    }
+    all
+};
+
+/// Keys of `[budget]`.
+pub const BUDGET: &[Parameter] = &[Parameter::of(
+    "total",
+    Kind::Number { default: None, range: Range::NON_NEGATIVE },
+    "money for messages over the run",
+)
+.required()];
+
+/// Columns that a customer file may map, besides `NAME_reachable` for each channel.
+const CUSTOMER_COLUMNS: [&str; 5] = ["id", "recency_days", "tenure_days", "orders", "spend"];
+
+/// What a file says about a market, each key checked for itself.
+#[derive(Debug, Default)]
+pub struct Sections {
+    /// `[market]`.
+    pub market: Values,
+    /// `[modules.NAME]`: present and not disabled, by name; `None` where the file has no such section.
+    pub modules: Option<Vec<(&'static str, Values)>>,
+    /// `[[channel]]`: name, registry name of the kind, keys.
+    pub channels: Vec<(String, &'static str, Values)>,
+    /// `[[offer]]`.
+    pub offers: Vec<Values>,
+    /// `[[creative]]`.
+    pub creatives: Vec<Values>,
+    /// `[slots]`.
+    pub slots: Values,
+    /// `[constraints]`.
+    pub constraints: Values,
+    /// `[budget]`, if present.
+    pub budget: Option<Values>,
+    /// `[market.population]`, if present.
+    pub customers: Option<CustomerTable>,
+}
+
+impl Sections {
+    /// A market of the preset with these channels: for tests and programs without a file.
+    #[must_use]
+    pub fn preset(channels: &[&'static str]) -> Self {
+        let channel = |name: &&'static str| {
+            find(CHANNELS, name).map(|entry| ((*name).to_owned(), entry.name, Values::defaults(entry.parameters)))
+        };
+        Self {
+            market: Values::defaults(PARAMETERS),
+            channels: channels.iter().filter_map(channel).collect(),
+            slots: Values::defaults(super::SLOTS),
+            constraints: Values::defaults(super::CONSTRAINTS),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn build(&self) -> Result<Campaign, Vec<Refusal>> {
+        let mut refusals = Vec::new();
+        let channels: Vec<(Channel, &Values)> = self
+            .channels
+            .iter()
+            .filter_map(|(name, kind, values)| find(CHANNELS, kind).map(|entry| ((entry.build)(name, values), values)))
+            .collect();
+        let catalogue = keep(Catalogue::new(channels, &self.offers, &self.creatives, &self.slots), &mut refusals);
+        let population = keep(Population::new(&self.market), &mut refusals);
+        let (Some(catalogue), Some(population)) = (catalogue, population) else { return Err(refusals) };
+        let clock = Clock::new(self.market.text("tick"));
+        let coupon_ticks = clock.ticks(self.market.number("coupon_days"));
+        let surroundings = Surroundings { catalogue: &catalogue, tick_days: clock.tick_days, coupon_ticks };
+        let modules = self.modules(&surroundings, &mut refusals);
+        let mask = keep(MaskRules::new(&self.constraints, &catalogue), &mut refusals);
+        let customers = self.customers(&catalogue, &mut refusals);
+        let Some(mask) = mask.filter(|_| refusals.is_empty()) else { return Err(refusals) };
+        let mut model = self.model(catalogue, modules, mask, population, clock, coupon_ticks);
+        if let Some(customers) = &customers {
+            model.spec.consumers = customers.len() as u32;
+        }
+        // Intercepts are solved on people of a fixed seed: the same market has the same intercepts in every run.
+        let sample = 0..SAMPLE;
+        let (people, _) = start::people_and_state(&model, Seed::new(0), sample, None);
+        model.intercepts =
+            solve_intercepts(&model.catalogue, &model.modules, model.conversion_frequency_weight, &people);
+        Ok(Campaign { model: Arc::new(model), customers: customers.map(Arc::new) })
+    }
+
+    /// The modules in registry order, whatever the order of the file.
+    fn modules(&self, surroundings: &Surroundings<'_>, refusals: &mut Vec<Refusal>) -> Vec<Box<dyn ResponseModule>> {
+        let mut modules = Vec::new();
+        for entry in MODULES {
+            let values = match &self.modules {
+                None => CORE.contains(&entry.name).then(|| Values::defaults(entry.parameters)),
+                Some(listed) => listed.iter().find(|(name, _)| *name == entry.name).map(|(_, values)| values.clone()),
+            };
+            if let Some(values) = values {
+                match (entry.build.create)(&values, surroundings) {
+                    Ok(module) => modules.push(module),
+                    Err(refusal) => refusals.push(refusal),
+                }
+            }
+        }
+        modules
+    }
+
+    fn model(
+        &self,
+        catalogue: Catalogue,
+        modules: Vec<Box<dyn ResponseModule>>,
+        mask: MaskRules,
+        population: Population,
+        clock: Clock,
+        coupon_ticks: u32,
+    ) -> Model {
+        let market = &self.market;
+        let yearly = market.number("discount_rate_per_year");
+        let discount_rate_per_day = libm::log1p(yearly) / 365.25;
+        let offsets = market.integers("clock_offsets_hours").iter().map(|&hours| hours as i8).collect();
+        let protected = market.boolean("observe_protected");
+        let columns = Columns::new(&catalogue, REGIONS.len(), protected, self.budget.is_some());
+        let spec = Spec {
+            consumers: market.integer("consumers") as u32,
+            horizon: market.integer("ticks") as u32,
+            tick_days: clock.tick_days,
+            discount: libm::exp(-discount_rate_per_day * clock.tick_days),
+            features: columns.features().to_vec(),
+            actions: catalogue.action_space(),
+            kpis: Kpi::ALL.to_vec(),
+        };
+        let is_pareto = market.text("clock") == "pareto_nbd";
+        Model {
+            spec,
+            history: self.history(&catalogue, clock),
+            clock,
+            dropout: if is_pareto { Dropout::AtAnyTime } else { Dropout::AfterOrders },
+            margin: market.number("margin"),
+            basket_shape: population.spend().shape,
+            population,
+            visits_per_order: market.number("visits_per_order"),
+            conversion_frequency_weight: market.number("conversion_frequency_weight") as f32,
+            discount_rate_per_day,
+            reachability_value: market.number("reachability_value"),
+            coupon_ticks,
+            intercepts: Vec::new(),
+            mask,
+            columns,
+            budget: self.budget.as_ref().map(|budget| Money::from_amount(budget.number("total"))),
+            tenure_days_max: market.number("tenure_days_max"),
+            clock_offsets_hours: offsets,
+            catalogue,
+            modules,
+        }
+    }
+
+    /// The lived history sends the first channel's first creative at full price (or the smallest discount), at the hour
+    /// nearest to ten. Real customers bring their own past: nothing is lived.
+    fn history(&self, catalogue: &Catalogue, clock: Clock) -> HistoryRule {
+        let wanted = |message: &crate::market::catalogue::Message| {
+            (message.channel, message.creative, (message.discount * 1e6) as u32, message.hour.abs_diff(10))
+        };
+        let best = (0..catalogue.messages.len()).min_by_key(|&index| wanted(&catalogue.messages[index]));
+        let days = if self.customers.is_some() { 0.0 } else { self.market.number("history_days") };
+        HistoryRule {
+            ticks: clock.ticks(days),
+            every_days: best.map_or(0, |_| self.market.integer("history_message_every_days") as u32),
+            action: best.map_or(0, |index| index as u16 + 1),
+        }
+    }
+
+    fn customers(&self, catalogue: &Catalogue, refusals: &mut Vec<Refusal>) -> Option<Customers> {
+        let table = self.customers.as_ref()?;
+        let before = refusals.len();
+        let reachable: Vec<String> =
+            catalogue.channels.iter().map(|channel| format!("{}_reachable", channel.name)).collect();
+        for name in table.numbers.keys().chain(table.texts.keys()) {
+            if !CUSTOMER_COLUMNS.contains(&name.as_str()) && !reachable.contains(name) {
+                let known: Vec<&str> =
+                    CUSTOMER_COLUMNS.into_iter().chain(reachable.iter().map(String::as_str)).collect();
+                refusals.push(self.refuse_customers(
+                    table,
+                    format!("the market knows no column `{name}`"),
+                    format!("map any of: {}", known.join(", ")),
+                ));
+            }
+        }
+        if self.market.text("clock") == "pareto_nbd" {
+            refusals.push(Refusal::new(
+                &self.market,
+                "clock",
+                "real customers need the clock `bg_nbd`",
+                "their traits are drawn from its posterior; set `clock = \"bg_nbd\"`",
+            ));
+        }
+        for name in ["recency_days", "orders", "spend"] {
+            if !table.numbers.contains_key(name) {
+                refusals.push(self.refuse_customers(
+                    table,
+                    format!("the customer file gives no `{name}`"),
+                    format!("add `{name} = \"YOUR COLUMN\"` to `columns`; it must hold numbers"),
+                ));
+            }
+        }
+        if refusals.len() > before {
+            return None;
+        }
+        let customers: Customers = (0..table.rows).map(|row| customer(table, &reachable, row)).collect();
+        for (row, customer) in customers.iter().enumerate() {
+            if let Some(fault) = fault(customer) {
+                refusals.push(self.refuse_customers(
+                    table,
+                    format!("row {} of {}: {fault}", row + 1, table.source),
+                    "correct the row or take it out".into(),
+                ));
+            }
+            if refusals.len() >= before + 20 {
+                break;
+            }
+        }
+        (refusals.len() == before).then_some(customers)
+    }
+
+    fn refuse_customers(&self, _table: &CustomerTable, message: String, help: String) -> Refusal {
+        Refusal::new(&self.market, "population", message, help)
+    }
+}
+
+fn keep<T>(result: Result<T, Vec<Refusal>>, refusals: &mut Vec<Refusal>) -> Option<T> {
+    result.map_err(|mut faults| refusals.append(&mut faults)).ok()
+}
+
+fn customer(table: &CustomerTable, reachable: &[String], row: usize) -> Customer {
+    let number = |name: &str| table.numbers.get(name).map(|column| column[row]);
+    let orders = number("orders").unwrap_or(1.0);
+    let recency_days = number("recency_days").unwrap_or(0.0);
+    // Without a first order, evenly spaced orders are assumed.
+    let assumed = if orders > 1.0 { recency_days * orders / (orders - 1.0).max(1.0) } else { recency_days };
+    let mut consents = [None; CHANNELS_MAX];
+    for (consent, name) in consents.iter_mut().zip(reachable) {
+        *consent = number(name).map(|value| value > 0.5);
+    }
+    Customer {
+        recency_days,
+        tenure_days: number("tenure_days").unwrap_or(assumed),
+        orders,
+        spend: number("spend").unwrap_or(0.0),
+        reachable: consents,
+    }
+}
+
+fn fault(customer: &Customer) -> Option<String> {
+    if !(0.0..=36_500.0).contains(&customer.recency_days) {
+        return Some(format!("recency_days is {}; it must be from 0 to 36,500", customer.recency_days));
+    }
+    if customer.tenure_days < customer.recency_days || customer.tenure_days > 36_500.0 {
+        return Some(format!(
+            "tenure_days is {}; it must be from recency_days ({}) to 36,500",
+            customer.tenure_days, customer.recency_days
+        ));
+    }
+    if !(1.0..=1e5).contains(&customer.orders) || customer.orders.fract() != 0.0 {
+        return Some(format!("orders is {}; it must be a whole number from 1 to 100,000", customer.orders));
+    }
+    if !(customer.spend >= 0.0 && customer.spend <= 1e9) {
+        return Some(format!("spend is {}; it must be from 0 to 1e9", customer.spend));
+    }
+    None
+}

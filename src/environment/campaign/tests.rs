@@ -1,0 +1,358 @@
+//! Promises of the market as an environment.
+
+use super::*;
+use crate::protocol::{Decision, Kpi, Observation, Outcome, Tally, Views};
+use crate::registry::{Value, Values, find};
+use crate::response::MODULES;
+
+const FEATURES: Views = Views { features: true };
+
+fn sections(consumers: i64, ticks: i64) -> Sections {
+    let mut sections = Sections::preset(&["email", "push", "sms", "onsite"]);
+    sections.market = sections
+        .market
+        .with("consumers", Value::Integer(consumers))
+        .with("ticks", Value::Integer(ticks))
+        .with("history_days", Value::Number(28.0));
+    let offer = |name: &str, discount| {
+        Values::defaults(crate::market::catalogue::OFFER)
+            .with("name", Value::Text(name.into()))
+            .with("discount", Value::Number(discount))
+    };
+    sections.offers = vec![offer("full", 0.0), offer("fifth", 0.2)];
+    sections
+}
+
+fn open(sections: &Sections, seed: u64) -> Box<dyn Environment> {
+    Campaign::new(sections).unwrap().open(Seed::new(seed))
+}
+
+/// Sends every consumer a different allowed action in every tick.
+fn scatter(observation: &Observation, decision: &mut Decision) {
+    decision.reset(observation.rows());
+    for (row, &consumer) in observation.consumer_ids.iter().enumerate() {
+        let wanted = (consumer as usize * 7 + observation.tick as usize * 3) % observation.allowed.actions();
+        if observation.allowed.allows(row, wanted) {
+            decision.actions[row] = wanted as u16;
+        }
+    }
+}
+
+/// Plays the scattered policy; returns every outcome and the last observation.
+fn play(environment: &mut dyn Environment, ticks: u32) -> (Vec<Outcome>, Vec<Observation>) {
+    let mut outcomes = Vec::new();
+    let mut last = Vec::new();
+    for _ in 0..ticks {
+        last.clear();
+        for shard in environment.shards_mut() {
+            let mut observation = Observation::default();
+            let mut decision = Decision::default();
+            let mut outcome = Outcome::default();
+            shard.observe(FEATURES, &mut observation);
+            scatter(&observation, &mut decision);
+            shard.step(&decision, &mut outcome).unwrap();
+            outcomes.push(outcome);
+            last.push(observation);
+        }
+        environment.end_tick();
+    }
+    (outcomes, last)
+}
+
+fn total(outcomes: &[Outcome]) -> Tally {
+    let mut total = Tally::default();
+    for outcome in outcomes {
+        total += &outcome.tally;
+    }
+    total
+}
+
+#[test]
+fn a_fork_lives_the_same_future() {
+    let mut market = open(&sections(1_500, 10), 3);
+    play(market.as_mut(), 4);
+    let mut fork = market.fork();
+    assert_eq!(play(market.as_mut(), 5), play(fork.as_mut(), 5));
+}
+
+#[test]
+fn money_adds_up() {
+    let (outcomes, _) = play(open(&sections(3_000, 20), 5).as_mut(), 20);
+    let tally = total(&outcomes);
+    let profits: i64 = outcomes.iter().flat_map(|outcome| &outcome.profits).map(|profit| profit.micros()).sum();
+    assert_eq!(tally.get(Kpi::Profit), profits);
+    // Margin on the full price, less the discount, less the messages; each order rounds twice.
+    let margin = 0.45 * (tally.value(Kpi::Revenue) + tally.value(Kpi::Discount)) - tally.value(Kpi::Discount);
+    assert!((margin - tally.value(Kpi::Cost) - tally.value(Kpi::Profit)).abs() < 1e-2);
+    assert!(tally.get(Kpi::Clicks) > 100 && tally.get(Kpi::Orders) > 100 && tally.get(Kpi::Conversions) > 0);
+    assert!(
+        tally.get(Kpi::Delivered) <= tally.get(Kpi::Messages) && tally.get(Kpi::Opens) <= tally.get(Kpi::Delivered)
+    );
+}
+
+#[test]
+fn a_module_switched_off_equals_its_neutral_parameters() {
+    for entry in MODULES {
+        let all = || -> Vec<(&'static str, Values)> {
+            MODULES.iter().map(|module| (module.name, Values::defaults(module.parameters))).collect()
+        };
+        let mut without = sections(1_100, 12);
+        without.modules = Some(all().into_iter().filter(|(name, _)| *name != entry.name).collect());
+        let mut neutral = sections(1_100, 12);
+        let mut listed = all();
+        for (name, values) in &mut listed {
+            if *name == entry.name {
+                for (key, value) in (entry.build.neutral)() {
+                    values.set(key, value, None);
+                }
+            }
+        }
+        neutral.modules = Some(listed);
+        let off = play(open(&without, 9).as_mut(), 12);
+        assert_eq!(off, play(open(&neutral, 9).as_mut(), 12), "{}", entry.name);
+        let on = play(open(&sections(1_100, 12), 9).as_mut(), 12);
+        assert_ne!(off, on, "{} does nothing", entry.name);
+    }
+}
+
+#[test]
+fn a_consumer_alone_equals_the_consumer_in_the_crowd() {
+    let campaign = Campaign::new(&sections(1_300, 15)).unwrap();
+    let (crowd, _) = play(campaign.open(Seed::new(4)).as_mut(), 15);
+    for consumer in [0_u32, 700, 1_023, 1_100] {
+        let range = consumer..consumer + 1;
+        let mut alone = CampaignShard::open(&campaign.model, Seed::new(4), range, None);
+        for tick in 0..15 {
+            let mut observation = Observation::default();
+            let mut decision = Decision::default();
+            let mut outcome = Outcome::default();
+            alone.observe(FEATURES, &mut observation);
+            scatter(&observation, &mut decision);
+            alone.step(&decision, &mut outcome).unwrap();
+            let shard = consumer as usize / SHARD_CONSUMERS as usize;
+            let together = &crowd[tick * 2 + shard];
+            assert_eq!(outcome.profits[0], together.profits[consumer as usize % SHARD_CONSUMERS as usize]);
+        }
+    }
+}
+
+#[test]
+fn masked_actions_are_refused_and_change_nothing() {
+    let mut market = open(&sections(500, 10), 6);
+    let mut observation = Observation::default();
+    let mut shards = market.shards_mut();
+    shards[0].observe(FEATURES, &mut observation);
+    let (row, action) = (0..500)
+        .find_map(|row| {
+            (1..observation.allowed.actions()).find(|&a| !observation.allowed.allows(row, a)).map(|a| (row, a))
+        })
+        .unwrap();
+    let mut decision = Decision::default();
+    decision.reset(500);
+    decision.actions[row] = action as u16;
+    let mut outcome = Outcome::default();
+    let fault = shards[0].step(&decision, &mut outcome).unwrap_err();
+    assert_eq!((fault.consumer, fault.action), (row as u32, action as u16));
+    let mut again = Observation::default();
+    shards[0].observe(FEATURES, &mut again);
+    assert_eq!(again, observation);
+    // An action beyond the space is no panic either.
+    decision.actions[row] = u16::MAX;
+    assert!(shards[0].step(&decision, &mut outcome).is_err());
+}
+
+#[test]
+fn the_audit_executes_and_counts_violations() {
+    let mut audited = sections(400, 5);
+    audited.constraints = audited.constraints.with("mask", Value::Text("audit".into()));
+    let mut market = open(&audited, 6);
+    let mut shards = market.shards_mut();
+    let mut observation = Observation::default();
+    shards[0].observe(FEATURES, &mut observation);
+    assert!(observation.allowed.is_all());
+    let mut decision = Decision::default();
+    decision.reset(400);
+    decision.actions.fill(1);
+    let mut outcome = Outcome::default();
+    shards[0].step(&decision, &mut outcome).unwrap();
+    // 85 % of the consumers own an e-mail address; those without, and those at a gap, are violations.
+    let violations = outcome.tally.get(Kpi::Violations);
+    assert!((30..120).contains(&violations), "{violations}");
+}
+
+#[test]
+fn caps_gaps_quiet_hours_and_coupons_bind() {
+    let mut bound = sections(2_000, 40);
+    let cap = |channel: &str, messages, days| {
+        Values::default()
+            .with("channel", Value::Text(channel.into()))
+            .with("messages", Value::Integer(messages))
+            .with("days", Value::Integer(days))
+    };
+    let quiet = Values::default()
+        .with("from", Value::Integer(19))
+        .with("to", Value::Integer(9))
+        .with("channels", Value::Texts(vec!["sms".into()]));
+    bound.constraints = bound
+        .constraints
+        .with("caps", Value::Tables(vec![cap("any", 3, 7), cap("push", 1, 14)]))
+        .with("minimum_gap_days", Value::Integer(2))
+        .with("quiet_hours", Value::Table(quiet));
+    let campaign = Campaign::new(&bound).unwrap();
+    let messages = campaign.model.catalogue.messages.clone();
+    let mut market = campaign.open(Seed::new(2));
+    let mut sent: Vec<Vec<(u32, u8)>> = vec![Vec::new(); 2_000];
+    for tick in 0..40 {
+        for shard in market.shards_mut() {
+            let (mut observation, mut decision, mut outcome) = Default::default();
+            shard.observe(FEATURES, &mut observation);
+            scatter(&observation, &mut decision);
+            for (row, &action) in decision.actions.iter().enumerate().filter(|(_, action)| **action > 0) {
+                let message = messages[usize::from(action) - 1];
+                assert!(message.channel != 2 || (9..19).contains(&message.hour), "quiet hours");
+                sent[observation.consumer_ids[row] as usize].push((tick, message.channel));
+            }
+            shard.step(&decision, &mut outcome).unwrap();
+        }
+    }
+    assert!(sent.iter().map(Vec::len).sum::<usize>() > 5_000);
+    for history in &sent {
+        for (index, &(tick, channel)) in history.iter().enumerate() {
+            let within = |days: u32| history[..index].iter().filter(move |(earlier, _)| earlier + days > tick);
+            assert!(within(2).count() == 0 && within(7).count() < 3);
+            assert!(channel != 1 || within(14).filter(|(_, other)| *other == 1).count() == 0);
+        }
+    }
+}
+
+#[test]
+fn a_budget_is_never_overspent_and_is_shared_across_shards() {
+    let mut scarce = sections(2_500, 30);
+    scarce.budget = Some(Values::default().with("total", Value::Number(5.0)));
+    let mut market = open(&scarce, 8);
+    assert!(market.is_coupled());
+    let (outcomes, last) = play(market.as_mut(), 30);
+    let spent = total(&outcomes).value(Kpi::Cost);
+    assert!(spent <= 5.0 && spent > 4.5, "{spent}");
+    // On-site offers cost nothing and stay allowed when the money has gone.
+    assert!(last.iter().any(|observation| (0..observation.rows()).any(|row| observation.allowed.count(row) > 1)));
+}
+
+#[test]
+fn no_latent_value_is_observed() {
+    let campaign = Campaign::new(&sections(1_000, 3)).unwrap();
+    let mut shard = CampaignShard::open(&campaign.model, Seed::new(1), 0..1_000, None);
+    let mut before = Observation::default();
+    shard.observe(FEATURES, &mut before);
+    // Everything latent is turned around among the consumers; everything observable stays.
+    shard.reverse_latents();
+    let mut after = Observation::default();
+    shard.observe(FEATURES, &mut after);
+    assert_eq!(before.features, after.features);
+    assert_eq!(before.allowed, after.allowed);
+    // The test can fail: an observable change is seen.
+    shard
+        .step(
+            &{
+                let mut d = Decision::default();
+                d.reset(1_000);
+                d
+            },
+            &mut Outcome::default(),
+        )
+        .unwrap();
+    shard.observe(FEATURES, &mut after);
+    assert_ne!(before.features, after.features);
+}
+
+#[test]
+fn raising_a_discount_never_removes_an_order_by_the_same_luck() {
+    let run = |discount: f64| {
+        let mut market = sections(4_000, 1);
+        market.offers[1] = market.offers[1].clone().with("discount", Value::Number(discount));
+        let mut market = open(&market, 12);
+        let mut ordering = Vec::new();
+        for shard in market.shards_mut() {
+            let (mut observation, mut decision, mut outcome): (Observation, Decision, Outcome) = Default::default();
+            shard.observe(FEATURES, &mut observation);
+            decision.reset(observation.rows());
+            for row in 0..observation.rows() {
+                // The first hour, second offer.
+                decision.actions[row] = if observation.allowed.allows(row, 2) { 2 } else { 0 };
+            }
+            shard.step(&decision, &mut outcome).unwrap();
+            ordering.push(outcome.tally.get(Kpi::Conversions));
+        }
+        ordering
+    };
+    let (small, large) = (run(0.05), run(0.5));
+    assert!(small.iter().zip(&large).all(|(small, large)| small <= large), "{small:?} {large:?}");
+    assert!(small.iter().sum::<i64>() < large.iter().sum::<i64>());
+}
+
+#[test]
+fn real_customers_keep_what_their_file_says() {
+    let mut real = sections(1, 5);
+    real.customers = Some(crate::market::customers::CustomerTable {
+        rows: 3,
+        source: "customers.csv".into(),
+        numbers: [
+            ("recency_days".to_owned(), vec![3.0, 200.0, 40.0]),
+            ("orders".to_owned(), vec![4.0, 1.0, 2.0]),
+            ("spend".to_owned(), vec![400.0, 30.0, 90.0]),
+            ("email_reachable".to_owned(), vec![1.0, 0.0, 1.0]),
+        ]
+        .into(),
+        texts: [("id".to_owned(), vec!["a".into(), "b".into(), "c".into()])].into(),
+    });
+    let campaign = Campaign::new(&real).unwrap();
+    assert_eq!(campaign.spec().consumers, 3);
+    let mut market = campaign.open(Seed::new(1));
+    let mut observation = Observation::default();
+    market.shards_mut()[0].observe(FEATURES, &mut observation);
+    let feature = |name: &str, row| {
+        let index = campaign.spec().features.iter().position(|feature| feature.name == name).unwrap();
+        campaign.spec().features[index].to_raw(observation.features.get(row, index))
+    };
+    for (row, (recency, orders, spend, reachable)) in
+        [(3.0, 4.0, 400.0, 1.0), (200.0, 1.0, 30.0, 0.0), (40.0, 2.0, 90.0, 1.0)].into_iter().enumerate()
+    {
+        assert!((feature("days_since_order", row) - recency).abs() < 1.1, "{}", feature("days_since_order", row));
+        assert!((feature("orders_ever", row) - orders).abs() < 1e-3);
+        assert!((feature("basket_mean", row) - spend / orders).abs() < 0.01);
+        assert!((feature("email_reachable", row) - reachable).abs() < 1e-6);
+    }
+    real.customers.as_mut().unwrap().numbers.insert("orders".into(), vec![4.0, 0.5, 2.0]);
+    let faults = Campaign::new(&real).unwrap_err();
+    assert!(faults[0].message.contains("row 2 of customers.csv: orders is 0.5"), "{faults:?}");
+}
+
+#[test]
+fn rates_at_rest_are_those_of_the_channel() {
+    // The first message ever to fresh consumers: e-mail at its mean hour; four standard errors.
+    let mut fresh = Sections::preset(&["email"]);
+    fresh.market = fresh.market.with("consumers", Value::Integer(60_000)).with("history_days", Value::Number(0.0));
+    fresh.modules =
+        Some(vec![("channel_affinity", Values::defaults(find(MODULES, "channel_affinity").unwrap().parameters))]);
+    let mut market = open(&fresh, 21);
+    let mut tally = Tally::default();
+    for shard in market.shards_mut() {
+        let (mut observation, mut decision, mut outcome): (Observation, Decision, Outcome) = Default::default();
+        shard.observe(Views::default(), &mut observation);
+        decision.reset(observation.rows());
+        for row in 0..observation.rows() {
+            decision.actions[row] = u16::from(observation.allowed.allows(row, 1));
+        }
+        shard.step(&decision, &mut outcome).unwrap();
+        tally += &outcome.tally;
+    }
+    let check = |events: Kpi, of: Kpi, rate: f64| {
+        let (events, of) = (tally.value(events), tally.value(of));
+        let standard_error = (rate * (1.0 - rate) / of).sqrt();
+        assert!((events / of - rate).abs() < 4.0 * standard_error, "{} against {rate}", events / of);
+    };
+    check(Kpi::Delivered, Kpi::Messages, 0.996 * 0.994);
+    check(Kpi::Opens, Kpi::Delivered, 0.27);
+    check(Kpi::Clicks, Kpi::Opens, 0.063);
+    check(Kpi::OptOuts, Kpi::Delivered, 0.00117 + 0.000_068);
+}

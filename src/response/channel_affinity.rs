@@ -1,0 +1,38 @@
+//! Channel affinity: some open every e-mail and no push, others the reverse.
+//!
+//! The logit of opening gains `weight * kappa_ic`; kappa is drawn with the population, equicorrelated over channels and
+//! only weakly related to the purchase rate (Zhang, Kumar & Cosguner 2017: being active by e-mail is not being active as
+//! a buyer).
+
+use super::{Contacts, MessagePredictors, ModuleBuild, ResponseModule, View};
+use crate::market::people::People;
+use crate::registry::{Entry, Parameter, Range, Value};
+
+/// Registration.
+pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
+    name: "channel_affinity",
+    summary: "personal liking of each channel, on the logit of opening",
+    source: "science A.2; Zhang, Kumar & Cosguner (2017)",
+    parameters: &[Parameter::number("weight", 1.0, Range::NON_NEGATIVE, "how much of the drawn affinity counts")],
+    build: ModuleBuild {
+        create: |values, _| Ok(Box::new(ChannelAffinity { weight: values.number("weight") as f32 })),
+        neutral: || vec![("weight", Value::Number(0.0))],
+    },
+};
+
+#[derive(Debug)]
+struct ChannelAffinity {
+    weight: f32,
+}
+
+impl ResponseModule for ChannelAffinity {
+    fn open_offset_at_rest(&self, people: &People, row: usize, channel: usize) -> f32 {
+        self.weight * people.channel_affinity[channel][row]
+    }
+
+    fn contribute_to_messages(&self, view: &View<'_>, contacts: &Contacts, predictors: &mut MessagePredictors) {
+        for ((open, &row), message) in predictors.open.iter_mut().zip(&contacts.rows).zip(&contacts.messages) {
+            *open += self.weight * view.people.channel_affinity[usize::from(message.channel)][row as usize];
+        }
+    }
+}
