@@ -1,1 +1,7 @@
-fn main() {}
+//! The command `mercato`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mercato::cli::main()
+}

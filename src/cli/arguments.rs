@@ -1,0 +1,134 @@
+//! What can be written after `mercato`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A simulated market of synthetic consumers who react to messages, and the agents that decide what to send.
+#[derive(Debug, Parser)]
+#[command(name = "mercato", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compare every policy of a scenario on the same market
+    Run(Run),
+    /// Say all that is wrong with scenario files; nothing is run
+    Validate(Validate),
+    /// Show what can be named in a file: name, one line, source
+    List(List),
+    /// Print the JSON Schema of a file, so that editors complete and check
+    Schema(Schema),
+    /// Write a commented scenario to start from
+    New(New),
+}
+
+/// `mercato run`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Scenario file, or the name of an embedded scenario
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub scenario: Option<PathBuf>,
+    /// Go on from the folder that an interrupted run left, to the same bytes
+    #[arg(long, value_name = "DIR.partial", conflicts_with_all = ["seed", "replications", "policies", "out", "log", "log_probabilities"])]
+    pub resume: Option<PathBuf>,
+    /// Seed, instead of the file's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: Option<u64>,
+    /// Markets on which each policy is judged, instead of the file's number
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub replications: Option<u32>,
+    /// Threads; the results do not depend on them [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    pub threads: Option<u32>,
+    /// Only this policy of the file; can be given several times
+    #[arg(long = "policy", value_name = "NAME")]
+    pub policies: Vec<String>,
+    /// Folder of results [default: results/runs/<scenario>-<seed>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write every decision to a Parquet log
+    #[arg(long)]
+    pub log: bool,
+    /// Write the probability of every action to the log, too
+    #[arg(long, requires = "log")]
+    pub log_probabilities: bool,
+    /// Print the summary as JSON on standard output, all else on standard error
+    #[arg(long)]
+    pub json: bool,
+    /// No progress bars, no table
+    #[arg(long)]
+    pub quiet: bool,
+    /// Replace a folder of results that exists
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `mercato validate`.
+#[derive(Clone, Debug, Args)]
+pub struct Validate {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `mercato list`.
+#[derive(Clone, Debug, Args)]
+pub struct List {
+    /// Only these
+    pub what: Option<What>,
+    /// Print one JSON document, parameters included
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// Policies that learn
+    Agents,
+    /// Policies that never learn
+    Policies,
+    /// Ways to reach a consumer
+    Channels,
+    /// Forces that move consumers
+    Modules,
+    /// What agents learn from
+    Rewards,
+    /// Policies that look inside the market
+    Oracles,
+    /// Scenarios inside the program
+    Scenarios,
+}
+
+/// `mercato schema`.
+#[derive(Clone, Debug, Args)]
+pub struct Schema {
+    /// Of which file
+    #[arg(default_value = "scenario")]
+    pub of: SchemaOf,
+}
+
+/// Files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files
+    Scenario,
+}
+
+/// `mercato new`.
+#[derive(Clone, Debug, Args)]
+pub struct New {
+    /// Name of the scenario; NAME.toml is written into the current folder
+    pub name: String,
+    /// Scenario to start from: a file, or the name of an embedded one
+    #[arg(long, value_name = "SCENARIO", default_value = "hello-market")]
+    pub from: String,
+}

@@ -1,0 +1,15 @@
+//! `mercato schema`: the JSON Schema of a file.
+
+use super::arguments::{Schema, SchemaOf};
+use super::print;
+use crate::scenario;
+use std::process::ExitCode;
+
+/// Prints the schema.
+#[must_use]
+pub fn execute(arguments: &Schema) -> ExitCode {
+    let schema = match arguments.of {
+        SchemaOf::Scenario => scenario::schema::scenario(),
+    };
+    print(&format!("{schema:#}\n"))
+}

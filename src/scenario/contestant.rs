@@ -1,0 +1,131 @@
+//! `[[policy]]`: who competes.
+
+use super::error::Code;
+use super::market::{Built, KIND_OF_NAMED, NAME, name_and_kind, unknown_kind};
+use super::refuse;
+use super::registries::Registries;
+use super::section::tables;
+use super::table::{Reader, Section};
+use crate::agent::{AgentBuild, PolicyBuild};
+use crate::evaluation::{Contender, Contestant};
+use crate::oracle::OracleBuild;
+use crate::protocol::{Agent, Spec};
+use crate::registry::{Entry, Parameter, Refusal, Values, find};
+
+/// Kinds that send whatever happens.
+const MUST_SEND: &[&str] = &["always", "rule"];
+
+/// What makes a contestant.
+#[derive(Clone, Copy, Debug)]
+enum Maker {
+    Policy(&'static Entry<PolicyBuild>),
+    Agent(&'static Entry<AgentBuild>),
+    Oracle(&'static Entry<OracleBuild>),
+}
+
+impl Maker {
+    fn find(registries: &Registries, kind: &str) -> Option<Self> {
+        find(registries.policies, kind)
+            .map(Self::Policy)
+            .or_else(|| find(registries.agents, kind).map(Self::Agent))
+            .or_else(|| find(registries.oracles, kind).map(Self::Oracle))
+    }
+
+    fn parameters(self) -> &'static [Parameter] {
+        match self {
+            Self::Policy(entry) => entry.parameters,
+            Self::Agent(entry) => entry.parameters,
+            Self::Oracle(entry) => entry.parameters,
+        }
+    }
+
+    fn make(self, values: &Values, built: &Built) -> Result<Contender, Refusal> {
+        match self {
+            Self::Policy(entry) => (entry.build)(values, built.spec()).map(Contender::Fixed),
+            Self::Oracle(entry) => (entry.build)(values, built.inside()).map(Contender::Fixed),
+            Self::Agent(entry) => learner(entry.build.create, values.clone(), built.spec().clone()),
+        }
+    }
+}
+
+type Create = fn(&Values, &Spec) -> Result<Box<dyn Agent>, Refusal>;
+
+/// An agent that can be made again and again. Making one is a function of its arguments alone, so what was made once
+/// can be made again.
+fn learner(create: Create, values: Values, spec: Spec) -> Result<Contender, Refusal> {
+    create(&values, &spec)?;
+    Ok(Contender::Learner(Box::new(move || match create(&values, &spec) {
+        Ok(agent) => agent,
+        Err(refusal) => unreachable!("made before from the same values: {refusal}"),
+    })))
+}
+
+/// A contestant whose keys are known; its values are there where all are legal.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    name: String,
+    kind: String,
+    path: String,
+    parts: Option<(Maker, Values)>,
+}
+
+/// All kinds that `[[policy]]` can name.
+pub(super) fn kinds(registries: &Registries) -> Vec<&'static str> {
+    let policies = registries.policies.iter().map(|entry| entry.name);
+    let agents = registries.agents.iter().map(|entry| entry.name);
+    policies.chain(agents).chain(registries.oracles.iter().map(|entry| entry.name)).collect()
+}
+
+/// Reads every `[[policy]]`.
+pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Registries) -> Vec<Candidate> {
+    let before = reader.faults.len();
+    let sections = tables(reader, root, "policy");
+    if sections.is_empty() && reader.faults.len() == before {
+        let help = "add [[policy]] with a name and a kind; `mercato list` shows all kinds";
+        reader.fault(Code::MissingKey, None, "policy: there is none to compare", help);
+    }
+    let mut seen = Vec::new();
+    let mut candidates = Vec::new();
+    for section in sections {
+        let Some((name, kind)) = name_and_kind(reader, &section, &mut seen) else { continue };
+        let maker = Maker::find(registries, &kind);
+        if maker.is_none() {
+            let known = kinds(registries);
+            let more = "`mercato list` describes all";
+            unknown_kind(reader, &section, "policy or agent", &kind, &known, more);
+        }
+        let parts = maker.and_then(|maker| {
+            let values = reader.values(&section, maker.parameters(), &[NAME.name, KIND_OF_NAMED.name])?;
+            Some((maker, values))
+        });
+        candidates.push(Candidate { name, kind, path: section.path, parts });
+    }
+    candidates
+}
+
+/// Names of the candidates that send whatever happens.
+pub(super) fn senders(candidates: &[Candidate]) -> Vec<&str> {
+    candidates
+        .iter()
+        .filter(|candidate| MUST_SEND.contains(&candidate.kind.as_str()))
+        .map(|candidate| candidate.name.as_str())
+        .collect()
+}
+
+/// Names of all candidates.
+pub(super) fn names(candidates: &[Candidate]) -> Vec<&str> {
+    candidates.iter().map(|candidate| candidate.name.as_str()).collect()
+}
+
+/// Makes every candidate for the market, or notes why it cannot be.
+pub(super) fn build(reader: &mut Reader<'_>, candidates: Vec<Candidate>, built: &Built) -> Vec<Contestant> {
+    let mut contestants = Vec::new();
+    for Candidate { name, kind, path, parts } in candidates {
+        let Some((maker, values)) = parts else { continue };
+        match maker.make(&values, built) {
+            Ok(contender) => contestants.push(Contestant { name, kind, contender }),
+            Err(refusal) => refuse(reader, &path, refusal),
+        }
+    }
+    contestants
+}
