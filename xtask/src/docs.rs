@@ -1,6 +1,6 @@
 //! Documents that are written from the program itself, so that they cannot fall behind it.
 
-use crate::process::{Failure, output_of, root};
+use crate::process::{Failure, output_of, root, run};
 use serde_json::Value;
 use std::fmt::Write;
 use std::fs;
@@ -37,7 +37,7 @@ pub fn write() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Fails where a document differs from what would be written.
+/// Fails where a document differs from what would be written, or shows a scenario that is wrong.
 pub fn check() -> Result<(), Failure> {
     for (path, expected) in current()? {
         if read(path)? != expected {
@@ -47,7 +47,25 @@ pub fn check() -> Result<(), Failure> {
         }
         println!("{path} is current");
     }
+    validate_examples()
+}
+
+/// Lets the program check the scenarios that the README shows.
+fn validate_examples() -> Result<(), Failure> {
+    let folder = root().join("target/xtask");
+    fs::create_dir_all(&folder).map_err(|error| Failure::Io("target/xtask".into(), error))?;
+    for (index, text) in scenarios(&read(README)?).iter().enumerate() {
+        let path = format!("target/xtask/readme-{index}.toml");
+        fs::write(root().join(&path), text).map_err(|error| Failure::Io(path.clone(), error))?;
+        run("cargo", &["run", "--quiet", "--package", "mercato", "--", "validate", &path], &[])?;
+    }
     Ok(())
+}
+
+/// The whole scenarios among the TOML blocks of a document: those that begin with a name.
+fn scenarios(text: &str) -> Vec<&str> {
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block);
+    blocks.filter(|block| block.starts_with("name = ")).collect()
 }
 
 /// Every document with the text that it should have.
@@ -161,8 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_readme_has_the_marks() {
-        assert!(replace_table(&read(README).unwrap(), "").is_ok());
+    fn the_committed_readme_has_the_marks_and_one_whole_scenario() {
+        let readme = read(README).unwrap();
+        assert!(replace_table(&readme, "").is_ok());
+        let scenarios = scenarios(&readme);
+        assert_eq!(scenarios.len(), 1);
+        assert!(scenarios[0].trim_end().ends_with("max = 0.02"));
     }
 
     #[test]
