@@ -1,5 +1,14 @@
 //! Policies and agents: what decides. An agent knows only its observation.
 
+mod linear;
+
+mod boltzmann;
+mod epsilon_greedy;
+mod lin_thompson;
+mod lin_ucb;
+mod logistic_thompson;
+mod square_cb;
+
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
 use std::io;
@@ -20,4 +29,11 @@ pub struct AgentBuild {
 pub const POLICIES: &[Entry<PolicyBuild>] = &[];
 
 /// All learning agents.
-pub const AGENTS: &[Entry<AgentBuild>] = &[];
+pub const AGENTS: &[Entry<AgentBuild>] = &[
+    boltzmann::ENTRY,
+    epsilon_greedy::ENTRY,
+    lin_thompson::ENTRY,
+    lin_ucb::ENTRY,
+    logistic_thompson::ENTRY,
+    square_cb::ENTRY,
+];
