@@ -337,9 +337,8 @@ impl Model {
 /// `bounds = means + alpha * sqrt(variances)`.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 fn raise(means: &[[f32; LANES]], variances: &[[f32; LANES]], alpha: f32, bounds: &mut [[f32; LANES]]) {
-    for ((bound, mean), variance) in bounds.iter_mut().zip(means).zip(variances) {
-        for lane in 0..LANES {
-            bound[lane] = mean[lane] + alpha * variance[lane].sqrt();
-        }
+    let bounds = bounds.as_flattened_mut().iter_mut();
+    for ((bound, mean), variance) in bounds.zip(means.as_flattened()).zip(variances.as_flattened()) {
+        *bound = mean + alpha * variance.sqrt();
     }
 }

@@ -43,11 +43,6 @@ impl Bank {
         &self.models
     }
 
-    /// Number of 16-model blocks.
-    pub fn blocks(&self) -> usize {
-        self.models.len().div_ceil(LANES)
-    }
-
     /// Means of all models for one row, in lanes.
     pub fn means(&self, x: &[f32], means: &mut [[f32; LANES]]) {
         if self.dimension > 0 {

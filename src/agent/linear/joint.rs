@@ -199,17 +199,17 @@ impl Joint {
         let own = f64::max(row.dense[2] - shared * shared, 0.0).sqrt();
         let [first, shared, own] = [first, shared, own].map(|value| value as f32);
         let (dense, levels) = normals.split_at(2);
-        for lane in 0..LANES {
-            let base = first * dense[0][lane];
-            samples[0][lane] = base;
-            samples[1][lane] = shared * dense[0][lane] + own * dense[1][lane] - base;
-        }
+        let mut base: [f32; LANES] = std::array::from_fn(|lane| first * dense[0][lane]);
+        let mut send: [f32; LANES] =
+            std::array::from_fn(|lane| shared * dense[0][lane] + own * dense[1][lane] - base[lane]);
         for ((normal, &silent), &contact) in levels.iter().zip(silent).zip(contact) {
             for lane in 0..LANES {
-                samples[0][lane] += silent * normal[lane];
-                samples[1][lane] += (contact - silent) * normal[lane];
+                base[lane] += silent * normal[lane];
+                send[lane] += (contact - silent) * normal[lane];
             }
         }
+        samples[0] = base;
+        samples[1] = send;
         samples_of_levels(&self.corner, levels, &mut samples[2..]);
         for (sample, mean) in samples.iter_mut().zip(means) {
             for value in sample {
@@ -224,10 +224,9 @@ impl Joint {
 fn project_columns(columns: &[[f32; LANES]], x: &[f32], first: usize, z: &mut [[f32; LANES]]) {
     for (index, (values, &feature)) in columns.chunks_exact(z.len()).zip(x).enumerate() {
         let from = (first + index) / LANES;
-        for (value, z) in values[from..].iter().zip(z[from..].iter_mut()) {
-            for lane in 0..LANES {
-                z[lane] += value[lane] * feature;
-            }
+        // Flat slices, because nested lanes of memory on both sides are vectorised across blocks, with gathers.
+        for (value, z) in values[from..].as_flattened().iter().zip(z[from..].as_flattened_mut()) {
+            *z += value * feature;
         }
     }
 }
@@ -248,10 +247,8 @@ fn cross(corner: &[[f32; LANES]], z: &[f32], crossed: &mut [[f64; LANES]]) {
     }
     for (row, (values, &z)) in corner.chunks_exact(crossed.len()).zip(z).enumerate() {
         let z = f64::from(z);
-        for (value, sum) in values[..=row / LANES].iter().zip(crossed.iter_mut()) {
-            for lane in 0..LANES {
-                sum[lane] += f64::from(value[lane]) * z;
-            }
+        for (value, sum) in values[..=row / LANES].as_flattened().iter().zip(crossed.as_flattened_mut()) {
+            *sum += f64::from(*value) * z;
         }
     }
 }
