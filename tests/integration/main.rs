@@ -1,3 +1,4 @@
 //! What Mercato promises, one module per promise.
 
+mod bandits;
 mod tidy;

@@ -25,6 +25,8 @@ pub struct Joint {
     corner: Vec<[f32; LANES]>,
     /// `|sum of an action's level columns of M|^2`, in `f64` because it nearly cancels against other terms.
     squares: Vec<f64>,
+    /// Products of the level columns of `M` with each other, from which `squares` are summed.
+    products: Vec<f64>,
 }
 
 /// What a row comes to, whatever the action.
@@ -38,7 +40,7 @@ pub struct JointRow {
 }
 
 impl Joint {
-    /// A model that has seen nothing; without intercept, `send` is left out too.
+    /// A model that has seen nothing; without intercept, `send` itself is left out too (the levels stand for it).
     pub fn new(width: usize, parts: &Parts, ridge: f64) -> Self {
         Self::from_model(Ridge::new(2 * width + parts.count() - 2, ridge), width, parts)
     }
@@ -49,7 +51,15 @@ impl Joint {
         let levels = parts.count() - 2;
         let columns = vec![[0.0; LANES]; 2 * width * dimension.div_ceil(LANES)];
         let corner = vec![[0.0; LANES]; levels * levels.div_ceil(LANES)];
-        let mut joint = Self { model, width, levels, columns, corner, squares: vec![0.0; parts.actions()] };
+        let mut joint = Self {
+            model,
+            width,
+            levels,
+            columns,
+            corner,
+            squares: vec![0.0; parts.actions()],
+            products: vec![0.0; levels * levels],
+        };
         joint.publish(parts);
         joint
     }
@@ -102,20 +112,30 @@ impl Joint {
                 }
             }
         }
-        for action in 0..parts.actions() {
-            self.squares[action] = self.square_of_levels(parts.of(action));
-        }
+        self.publish_squares(parts);
     }
 
-    fn square_of_levels(&self, parts: &[u16]) -> f64 {
-        let levels = parts.get(1..).unwrap_or_default();
-        let first = levels.iter().min().map_or(self.levels, |part| usize::from(*part) - 2);
-        (first..self.levels)
-            .map(|row| {
-                let sum: f64 = levels.iter().map(|part| f64::from(self.corner_at(row, usize::from(*part) - 2))).sum();
-                sum * sum
-            })
-            .sum()
+    /// From the products of level columns with each other: `d^2` of them for all actions together.
+    fn publish_squares(&mut self, parts: &Parts) {
+        let levels = self.levels;
+        let mut column = Room::<f32, 128>::new(0.0, levels);
+        let mut crossed = Room::<[f64; LANES], 8>::new([0.0; LANES], levels.div_ceil(LANES));
+        self.squares.fill(0.0);
+        for level in 0..levels {
+            for (row, value) in column.iter_mut().enumerate() {
+                *value = if row >= level { self.corner_at(row, level) } else { 0.0 };
+            }
+            crossed.fill([0.0; LANES]);
+            cross(&self.corner, &column, &mut crossed);
+            self.products[level * levels..(level + 1) * levels].copy_from_slice(&crossed.as_flattened()[..levels]);
+        }
+        for (action, square) in self.squares.iter_mut().enumerate() {
+            let members = parts.of(action).get(1..).unwrap_or_default();
+            for first in members {
+                let products = &self.products[(usize::from(*first) - 2) * levels..][..levels];
+                *square += members.iter().map(|second| products[usize::from(*second) - 2]).sum::<f64>();
+            }
+        }
     }
 
     /// `M` at (level row, level column).
