@@ -1,10 +1,13 @@
-//! How fast Mercato does the work of benchmarks that other tools state word for word: one JSON line per round.
+//! How fast Mercato does the work of benchmarks that other tools state word for word: one JSON line per measurement.
 //!
 //! `cargo run --release --example speed -- eq-sim --weights-dir scenarios --rounds 5`
-
+//! `cargo run --release --example speed -- eq-cb --problem FILE --d D --mode round|batchN`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
+mod eq_cb;
 mod eq_sim;
+mod problem;
+mod stopwatch;
 
 use std::process::ExitCode;
 
@@ -13,7 +16,8 @@ fn main() -> ExitCode {
     let (name, rest) = arguments.split_first().map_or(("", &[][..]), |(name, rest)| (name.as_str(), rest));
     let done = match name {
         "eq-sim" => eq_sim::run(rest),
-        other => Err(format!("no benchmark `{other}`; there is eq-sim")),
+        "eq-cb" => eq_cb::run(rest),
+        other => Err(format!("no benchmark `{other}`; there are eq-sim and eq-cb")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -22,4 +26,11 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The value that follows a flag.
+fn option<'a>(arguments: &'a [String], flag: &str) -> Result<&'a str, String> {
+    let place = arguments.iter().position(|argument| argument == flag);
+    let value = place.and_then(|place| arguments.get(place + 1));
+    value.map(String::as_str).ok_or_else(|| format!("{flag} is missing or has no value"))
 }

@@ -83,9 +83,9 @@ mod tests {
             .with("intercept", Value::Boolean(false));
         let mut model = Model::create(&values, &spec(1, 3)).unwrap();
         Play::new(&[&[2.0], &[1.0], &[1.0]], 3).teach(&mut model, &[0, 1, 1], &[3.0, 1.0, 0.0]);
-        let (mut scratch, mut bounds) = (model.scratch(), model.action_room());
+        let (mut scratch, mut bounds) = (model.scratch(1), model.action_room());
         let play = Play::new(&[&[1.0]], 3);
-        model.open_row(&play.observation.features, 0, &mut scratch);
+        model.open_row(&play.observation.features, 0, 1, &mut scratch);
         model.upper_bounds(&mut scratch, 0.5, &mut bounds);
         for (bound, expected) in bounds[0].iter().zip([1.2 + 0.5 / 5f32.sqrt(), 1.0 / 3.0 + 0.5 / 3f32.sqrt(), 0.5]) {
             assert!((bound - expected).abs() < 1e-6, "{bound} {expected}");

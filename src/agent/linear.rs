@@ -48,7 +48,7 @@ use crate::matrix::Matrix;
 use crate::protocol::{Spec, Transitions};
 use crate::random::LANES;
 use crate::registry::{Parameter, Range, Refusal, Values};
-use bank::Bank;
+use bank::{Bank, GROUP};
 use joint::Joint;
 use parts::Parts;
 use ridge::{Ridge, Workspace};
@@ -88,10 +88,10 @@ const SIZE_MAX: f32 = 1e12;
 
 /// Scores of 512 actions before scratch leaves the stack.
 pub type ActionRoom = Room<[f32; LANES], 32>;
-/// Scores of 64 parts before scratch leaves the stack.
-type PartRoom = Room<[f32; LANES], 4>;
-/// A row of 128 features before scratch leaves the stack.
-type FeatureRoom = Room<f32, 128>;
+/// Scores of 64 parts for a group of rows before scratch leaves the stack.
+type PartRoom = Room<[f32; LANES], 16>;
+/// A group of rows of 64 features, or one of 256, before scratch leaves the stack.
+type FeatureRoom = Room<f32, 256>;
 
 /// Scores of all actions, learned from rewards.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -159,7 +159,14 @@ impl TryFrom<Record> for Model {
 /// Scratch of one call, for a model.
 #[derive(Debug)]
 pub struct Scratch {
+    /// Rows that are read and scored together: 1, or [`GROUP`] where the call has that many.
+    group: usize,
+    /// The features of a group, row after row, each with its intercept.
     x: FeatureRoom,
+    /// Which row of the group is open.
+    open: usize,
+    /// Whether `means` and `variances` of the parts are those of the group.
+    is_scored: bool,
     means: PartRoom,
     variances: PartRoom,
 }
@@ -214,11 +221,15 @@ impl Model {
         self.features > 0
     }
 
-    /// Scratch for rows of this model.
-    pub fn scratch(&self) -> Scratch {
-        let blocks = self.parts.count().div_ceil(LANES);
+    /// Scratch for a call of `rows` rows.
+    pub fn scratch(&self, rows: usize) -> Scratch {
+        let group = if rows >= GROUP && matches!(self.form, Form::Bank(_)) { GROUP } else { 1 };
+        let blocks = group * self.parts.count().div_ceil(LANES);
         Scratch {
-            x: Room::new(0.0, self.width()),
+            group,
+            x: Room::new(0.0, group * self.width()),
+            open: 0,
+            is_scored: false,
             means: Room::new([0.0; LANES], blocks),
             variances: Room::new([0.0; LANES], blocks),
         }
@@ -243,40 +254,63 @@ impl Model {
         }
     }
 
-    /// Reads a row into the scratch, for what is asked next.
+    /// Reads a row into the scratch, for what is asked next. Rows are opened in order, from 0.
     #[inline]
-    pub fn open_row(&self, features: &Matrix, row: usize, scratch: &mut Scratch) {
-        self.read(features, row, &mut scratch.x);
+    pub fn open_row(&self, features: &Matrix, row: usize, rows: usize, scratch: &mut Scratch) {
+        let width = self.width();
+        scratch.open = row % scratch.group;
+        if scratch.open == 0 {
+            scratch.is_scored = false;
+            for (index, x) in scratch.x.chunks_exact_mut(width.max(1)).enumerate() {
+                // Beyond the last row it stands again, so that a group is always whole.
+                self.read(features, (row + index).min(rows - 1), x);
+            }
+        }
+    }
+
+    /// The features of the open row.
+    fn x<'a>(&self, scratch: &'a Scratch) -> &'a [f32] {
+        &scratch.x[scratch.open * self.width()..][..self.width()]
+    }
+
+    /// Means and variances of the parts of the open row, scored with its group.
+    fn score_parts<'a>(&self, bank: &Bank, scratch: &'a mut Scratch) -> (&'a [[f32; LANES]], &'a [[f32; LANES]]) {
+        let Scratch { x, means, variances, .. } = scratch;
+        if !std::mem::replace(&mut scratch.is_scored, true) {
+            bank.means_and_variances(x, means, variances);
+        }
+        let blocks = self.parts.count().div_ceil(LANES);
+        let range = scratch.open * blocks..(scratch.open + 1) * blocks;
+        (&means[range.clone()], &variances[range])
     }
 
     /// Expected rewards of all actions for the open row.
     pub fn means(&self, scratch: &mut Scratch, means: &mut [[f32; LANES]]) {
+        let mut parts = PartRoom::new([0.0; LANES], self.parts.count().div_ceil(LANES));
         match &self.form {
-            Form::Bank(bank) if !self.parts.has_base() => bank.means(&scratch.x, means),
-            Form::Bank(bank) => {
-                bank.means(&scratch.x, &mut scratch.means);
-                self.parts.sum(scratch.means.as_flattened(), means.as_flattened_mut());
+            Form::Bank(bank) if !self.parts.has_base() => {
+                bank.means(self.x(scratch), means);
+                return;
             }
-            Form::Joint(joint) => {
-                joint.means(&scratch.x, &mut scratch.means.as_flattened_mut()[..self.parts.count()]);
-                self.parts.sum(scratch.means.as_flattened(), means.as_flattened_mut());
-            }
+            Form::Bank(bank) => bank.means(self.x(scratch), &mut parts),
+            Form::Joint(joint) => joint.means(self.x(scratch), &mut parts.as_flattened_mut()[..self.parts.count()]),
         }
+        self.parts.sum(parts.as_flattened(), means.as_flattened_mut());
     }
 
     /// Expected rewards of all actions for the open row, plus `alpha` posterior standard deviations.
     pub fn upper_bounds(&self, scratch: &mut Scratch, alpha: f32, bounds: &mut [[f32; LANES]]) {
         match &self.form {
             Form::Bank(bank) => {
-                bank.means_and_variances(&scratch.x, &mut scratch.means, &mut scratch.variances);
+                let (part_means, part_variances) = self.score_parts(bank, scratch);
                 if !self.parts.has_base() {
-                    raise(&scratch.means, &scratch.variances, alpha, bounds);
+                    raise(part_means, part_variances, alpha, bounds);
                     return;
                 }
                 let mut variances = self.action_room();
                 let mut means = self.action_room();
-                self.parts.sum(scratch.means.as_flattened(), means.as_flattened_mut());
-                self.parts.sum(scratch.variances.as_flattened(), variances.as_flattened_mut());
+                self.parts.sum(part_means.as_flattened(), means.as_flattened_mut());
+                self.parts.sum(part_variances.as_flattened(), variances.as_flattened_mut());
                 raise(&means, &variances, alpha, bounds);
             }
             Form::Joint(joint) => {
@@ -284,7 +318,8 @@ impl Model {
                 let mut means = self.action_room();
                 self.means(scratch, &mut means);
                 let actions = ..self.actions();
-                joint.variances(&joint.row(&scratch.x), &self.parts, &mut variances.as_flattened_mut()[actions]);
+                let row = joint.row(self.x(scratch));
+                joint.variances(&row, &self.parts, &mut variances.as_flattened_mut()[actions]);
                 raise(&means, &variances, alpha, bounds);
             }
         }
@@ -337,9 +372,8 @@ impl Model {
 /// `bounds = means + alpha * sqrt(variances)`.
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 fn raise(means: &[[f32; LANES]], variances: &[[f32; LANES]], alpha: f32, bounds: &mut [[f32; LANES]]) {
-    for ((bound, mean), variance) in bounds.iter_mut().zip(means).zip(variances) {
-        for lane in 0..LANES {
-            bound[lane] = mean[lane] + alpha * variance[lane].sqrt();
-        }
+    let bounds = bounds.as_flattened_mut().iter_mut();
+    for ((bound, mean), variance) in bounds.zip(means.as_flattened()).zip(variances.as_flattened()) {
+        *bound = mean + alpha * variance.sqrt();
     }
 }

@@ -84,9 +84,9 @@ mod tests {
         let rows: Vec<&[f32]> = x.iter().map(|x| &x[..]).collect();
         let play = Play::new(&rows, 1);
         play.teach_with(&mut model, LogisticThompson::LINK, &vec![0; count], &rewards, |reward| law.target(reward));
-        let (mut scratch, mut means) = (model.scratch(), model.action_room());
+        let (mut scratch, mut means) = (model.scratch(1), model.action_room());
         for (x, expected) in [(0.0, -0.5), (1.0, 1.0), (-1.0, -2.0)] {
-            model.open_row(&Play::new(&[&[x]], 1).observation.features, 0, &mut scratch);
+            model.open_row(&Play::new(&[&[x]], 1).observation.features, 0, 1, &mut scratch);
             model.means(&mut scratch, &mut means);
             assert!((means[0][0] - expected).abs() < 0.25, "at {x}: {} for {expected}", means[0][0]);
         }

@@ -1,6 +1,7 @@
 //! What Mercato promises, one module per promise.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bandits;
 mod cdnow;
 mod command_line;
 mod conformance;

@@ -7,6 +7,9 @@
 use super::ridge::{Link, Ridge, Workspace};
 use crate::random::LANES;
 
+/// Rows that are scored together.
+pub const GROUP: usize = 4;
+
 /// Ridge models of equal dimension.
 #[derive(Clone, Debug)]
 pub struct Bank {
@@ -43,11 +46,6 @@ impl Bank {
         &self.models
     }
 
-    /// Number of 16-model blocks.
-    pub fn blocks(&self) -> usize {
-        self.models.len().div_ceil(LANES)
-    }
-
     /// Means of all models for one row, in lanes.
     pub fn means(&self, x: &[f32], means: &mut [[f32; LANES]]) {
         if self.dimension > 0 {
@@ -55,10 +53,14 @@ impl Bank {
         }
     }
 
-    /// Means and variances of all models for one row, in lanes.
+    /// Means and variances of all models for one row or for [`GROUP`] rows, in lanes: row after row in `x`, `means` and
+    /// `variances`. A group reads each factor once; the arithmetic of a row, and so its bits, are the same either way.
     pub fn means_and_variances(&self, x: &[f32], means: &mut [[f32; LANES]], variances: &mut [[f32; LANES]]) {
-        if self.dimension > 0 {
-            scores_in_lanes(&self.weights, &self.factors, &x[..self.dimension], means, variances);
+        if self.dimension == 0 {
+        } else if x.len() == self.dimension {
+            scores_of_row(&self.weights, &self.factors, x, means, variances);
+        } else {
+            scores_of_group(&self.weights, &self.factors, x, means, variances);
         }
     }
 
@@ -154,8 +156,70 @@ fn means_in_lanes(weights: &[[f32; LANES]], x: &[f32], means: &mut [[f32; LANES]
     }
 }
 
+/// `|M x|^2` of 16 models for [`GROUP`] rows.
+#[inline(always)]
+fn variances_of_block(factor: &[[f32; LANES]], [a, b, c, d]: [&[f32]; GROUP]) -> [[f32; LANES]; GROUP] {
+    // One array each, here and below: arrays of arrays do not stay in registers.
+    let (mut va, mut vb, mut vc, mut vd) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let mut rest = factor;
+    for row in 0..a.len() {
+        let (values, tail) = rest.split_at(row + 1);
+        let (mut za, mut zb, mut zc, mut zd) = ([0.0; LANES], [0.0; LANES], [0.0; LANES], [0.0; LANES]);
+        for ((((value, &a), &b), &c), &d) in values.iter().zip(a).zip(b).zip(c).zip(d) {
+            for lane in 0..LANES {
+                za[lane] += value[lane] * a;
+            }
+            for lane in 0..LANES {
+                zb[lane] += value[lane] * b;
+            }
+            for lane in 0..LANES {
+                zc[lane] += value[lane] * c;
+            }
+            for lane in 0..LANES {
+                zd[lane] += value[lane] * d;
+            }
+        }
+        for lane in 0..LANES {
+            va[lane] += za[lane] * za[lane];
+        }
+        for lane in 0..LANES {
+            vb[lane] += zb[lane] * zb[lane];
+        }
+        for lane in 0..LANES {
+            vc[lane] += zc[lane] * zc[lane];
+        }
+        for lane in 0..LANES {
+            vd[lane] += zd[lane] * zd[lane];
+        }
+        rest = tail;
+    }
+    [va, vb, vc, vd]
+}
+
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
-fn scores_in_lanes(
+fn scores_of_group(
+    weights: &[[f32; LANES]],
+    factors: &[[f32; LANES]],
+    x: &[f32],
+    means: &mut [[f32; LANES]],
+    variances: &mut [[f32; LANES]],
+) {
+    let dimension = x.len() / GROUP;
+    let rows: [&[f32]; GROUP] = std::array::from_fn(|row| &x[row * dimension..(row + 1) * dimension]);
+    let entries = dimension * (dimension + 1) / 2;
+    let blocks = weights.len() / dimension;
+    let block_values = weights.chunks_exact(dimension).zip(factors.chunks_exact(entries)).enumerate();
+    for (block, (weights, factor)) in block_values {
+        let found = variances_of_block(factor, rows);
+        for row in 0..GROUP {
+            means[row * blocks + block] = mean_of_block(weights, rows[row]);
+            variances[row * blocks + block] = found[row];
+        }
+    }
+}
+
+#[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn scores_of_row(
     weights: &[[f32; LANES]],
     factors: &[[f32; LANES]],
     x: &[f32],
@@ -190,6 +254,11 @@ mod tests {
         let x = [1.0, -0.5, 0.25, 2.0, 0.125];
         let (mut means, mut variances) = ([[0.0; LANES]; 2], [[0.0; LANES]; 2]);
         bank.means_and_variances(&x, &mut means, &mut variances);
+        let mut group = [0.5; 5 * GROUP];
+        group[10..15].copy_from_slice(&x);
+        let (mut group_means, mut group_variances) = ([[0.0; LANES]; 2 * GROUP], [[0.0; LANES]; 2 * GROUP]);
+        bank.means_and_variances(&group, &mut group_means, &mut group_variances);
+        assert_eq!((&group_means[4..6], &group_variances[4..6]), (&means[..], &variances[..]));
         for (index, model) in bank.models().iter().enumerate() {
             let mean: f64 = model.weights().iter().zip(x).map(|(w, x)| w * f64::from(x)).sum();
             let z = |row| model.factor_row(row).iter().zip(x).map(|(m, x)| m * f64::from(x)).sum::<f64>();

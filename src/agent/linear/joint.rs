@@ -25,6 +25,8 @@ pub struct Joint {
     corner: Vec<[f32; LANES]>,
     /// `|sum of an action's level columns of M|^2`, in `f64` because it nearly cancels against other terms.
     squares: Vec<f64>,
+    /// Products of the level columns of `M` with each other, from which `squares` are summed.
+    products: Vec<f64>,
 }
 
 /// What a row comes to, whatever the action.
@@ -38,7 +40,7 @@ pub struct JointRow {
 }
 
 impl Joint {
-    /// A model that has seen nothing; without intercept, `send` is left out too.
+    /// A model that has seen nothing; without intercept, `send` itself is left out too (the levels stand for it).
     pub fn new(width: usize, parts: &Parts, ridge: f64) -> Self {
         Self::from_model(Ridge::new(2 * width + parts.count() - 2, ridge), width, parts)
     }
@@ -49,7 +51,15 @@ impl Joint {
         let levels = parts.count() - 2;
         let columns = vec![[0.0; LANES]; 2 * width * dimension.div_ceil(LANES)];
         let corner = vec![[0.0; LANES]; levels * levels.div_ceil(LANES)];
-        let mut joint = Self { model, width, levels, columns, corner, squares: vec![0.0; parts.actions()] };
+        let mut joint = Self {
+            model,
+            width,
+            levels,
+            columns,
+            corner,
+            squares: vec![0.0; parts.actions()],
+            products: vec![0.0; levels * levels],
+        };
         joint.publish(parts);
         joint
     }
@@ -102,20 +112,30 @@ impl Joint {
                 }
             }
         }
-        for action in 0..parts.actions() {
-            self.squares[action] = self.square_of_levels(parts.of(action));
-        }
+        self.publish_squares(parts);
     }
 
-    fn square_of_levels(&self, parts: &[u16]) -> f64 {
-        let levels = parts.get(1..).unwrap_or_default();
-        let first = levels.iter().min().map_or(self.levels, |part| usize::from(*part) - 2);
-        (first..self.levels)
-            .map(|row| {
-                let sum: f64 = levels.iter().map(|part| f64::from(self.corner_at(row, usize::from(*part) - 2))).sum();
-                sum * sum
-            })
-            .sum()
+    /// From the products of level columns with each other: `d^2` of them for all actions together.
+    fn publish_squares(&mut self, parts: &Parts) {
+        let levels = self.levels;
+        let mut column = Room::<f32, 128>::new(0.0, levels);
+        let mut crossed = Room::<[f64; LANES], 8>::new([0.0; LANES], levels.div_ceil(LANES));
+        self.squares.fill(0.0);
+        for level in 0..levels {
+            for (row, value) in column.iter_mut().enumerate() {
+                *value = if row >= level { self.corner_at(row, level) } else { 0.0 };
+            }
+            crossed.fill([0.0; LANES]);
+            cross(&self.corner, &column, &mut crossed);
+            self.products[level * levels..(level + 1) * levels].copy_from_slice(&crossed.as_flattened()[..levels]);
+        }
+        for (action, square) in self.squares.iter_mut().enumerate() {
+            let members = parts.of(action).get(1..).unwrap_or_default();
+            for first in members {
+                let products = &self.products[(usize::from(*first) - 2) * levels..][..levels];
+                *square += members.iter().map(|second| products[usize::from(*second) - 2]).sum::<f64>();
+            }
+        }
     }
 
     /// `M` at (level row, level column).
@@ -199,17 +219,17 @@ impl Joint {
         let own = f64::max(row.dense[2] - shared * shared, 0.0).sqrt();
         let [first, shared, own] = [first, shared, own].map(|value| value as f32);
         let (dense, levels) = normals.split_at(2);
-        for lane in 0..LANES {
-            let base = first * dense[0][lane];
-            samples[0][lane] = base;
-            samples[1][lane] = shared * dense[0][lane] + own * dense[1][lane] - base;
-        }
+        let mut base: [f32; LANES] = std::array::from_fn(|lane| first * dense[0][lane]);
+        let mut send: [f32; LANES] =
+            std::array::from_fn(|lane| shared * dense[0][lane] + own * dense[1][lane] - base[lane]);
         for ((normal, &silent), &contact) in levels.iter().zip(silent).zip(contact) {
             for lane in 0..LANES {
-                samples[0][lane] += silent * normal[lane];
-                samples[1][lane] += (contact - silent) * normal[lane];
+                base[lane] += silent * normal[lane];
+                send[lane] += (contact - silent) * normal[lane];
             }
         }
+        samples[0] = base;
+        samples[1] = send;
         samples_of_levels(&self.corner, levels, &mut samples[2..]);
         for (sample, mean) in samples.iter_mut().zip(means) {
             for value in sample {
@@ -224,10 +244,9 @@ impl Joint {
 fn project_columns(columns: &[[f32; LANES]], x: &[f32], first: usize, z: &mut [[f32; LANES]]) {
     for (index, (values, &feature)) in columns.chunks_exact(z.len()).zip(x).enumerate() {
         let from = (first + index) / LANES;
-        for (value, z) in values[from..].iter().zip(z[from..].iter_mut()) {
-            for lane in 0..LANES {
-                z[lane] += value[lane] * feature;
-            }
+        // Flat slices, because nested lanes of memory on both sides are vectorised across blocks, with gathers.
+        for (value, z) in values[from..].as_flattened().iter().zip(z[from..].as_flattened_mut()) {
+            *z += value * feature;
         }
     }
 }
@@ -248,10 +267,8 @@ fn cross(corner: &[[f32; LANES]], z: &[f32], crossed: &mut [[f64; LANES]]) {
     }
     for (row, (values, &z)) in corner.chunks_exact(crossed.len()).zip(z).enumerate() {
         let z = f64::from(z);
-        for (value, sum) in values[..=row / LANES].iter().zip(crossed.iter_mut()) {
-            for lane in 0..LANES {
-                sum[lane] += f64::from(value[lane]) * z;
-            }
+        for (value, sum) in values[..=row / LANES].as_flattened().iter().zip(crossed.as_flattened_mut()) {
+            *sum += f64::from(*value) * z;
         }
     }
 }

@@ -35,10 +35,10 @@ impl<L: Law> Learner<L> {
     /// Calls `visit` with every row in turn; stops where it returns false.
     #[inline]
     fn for_each_row(&self, observation: &Observation, seed: Seed, mut visit: impl FnMut(&mut Row<'_>) -> bool) {
-        let mut scratch = self.model.scratch();
+        let mut scratch = self.model.scratch(observation.rows());
         let mut scores = self.model.action_room();
         for index in 0..observation.rows() {
-            self.model.open_row(&observation.features, index, &mut scratch);
+            self.model.open_row(&observation.features, index, observation.rows(), &mut scratch);
             let (model, learned) = (&self.model, self.learned);
             let mut row = Row { model, scratch: &mut scratch, scores: &mut scores, observation, index, seed, learned };
             if !visit(&mut row) {

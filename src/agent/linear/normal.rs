@@ -31,16 +31,17 @@ fn pair(u: f32, v: f32) -> [f32; 2] {
 /// Cosine and sine of `2 pi v` for `v` in [0, 1].
 #[inline(always)]
 fn turn(v: f32) -> (f32, f32) {
-    let quarters = 4.0 * v;
-    let quadrant = (quarters + 0.5) as i32;
-    let angle = (quarters - quadrant as f32) * std::f32::consts::FRAC_PI_2;
+    // Adding and taking away 1.5 * 2^23 rounds to a whole number, whose low bits are then those of the sum.
+    let shifted = 4.0 * v + 12_582_912.0;
+    let quadrant = shifted.to_bits();
+    let angle = (4.0 * v - (shifted - 12_582_912.0)) * std::f32::consts::FRAC_PI_2;
     let square = angle * angle;
     let sine = ((-1.951_529_6e-4 * square + 8.332_161e-3) * square - 1.666_665_5e-1) * square * angle + angle;
     let cosine =
         ((2.443_315_7e-5 * square - 1.388_731_6e-3) * square + 4.166_664_6e-2) * square * square - 0.5 * square + 1.0;
     let swapped = quadrant & 1 == 1;
     let (x, y) = if swapped { (sine, cosine) } else { (cosine, sine) };
-    let x = if (quadrant + 1) & 2 != 0 { -x } else { x };
+    let x = if quadrant.wrapping_add(1) & 2 != 0 { -x } else { x };
     let y = if quadrant & 2 != 0 { -y } else { y };
     (x, y)
 }

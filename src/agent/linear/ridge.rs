@@ -213,12 +213,12 @@ fn absorb(
     }
     let scalars = direction.iter().zip(shares).zip(shrinks.iter());
     for (row, (values, ((&z, &share), &shrink))) in factor.chunks_exact_mut(chunks).zip(scalars).enumerate() {
-        for (value, sum) in values[..=row / WIDE].iter_mut().zip(running.iter_mut()) {
-            for lane in 0..WIDE {
-                let old = value[lane];
-                value[lane] = (old - share * sum[lane]) * shrink;
-                sum[lane] += z * old;
-            }
+        // Flat slices, because nested lanes of memory on both sides are vectorised across rows, with gathers.
+        let values = values[..=row / WIDE].as_flattened_mut();
+        for (value, sum) in values.iter_mut().zip(running.as_flattened_mut()) {
+            let old = *value;
+            *value = (old - share * *sum) * shrink;
+            *sum += z * old;
         }
     }
 }

@@ -8,7 +8,7 @@
 use super::normal::normals;
 use super::parts::Parts;
 use super::room::Room;
-use super::{Form, Model, Scratch};
+use super::{Form, Model, PartRoom, Scratch};
 use crate::random::{LANES, Purpose, Seed};
 
 /// Parts or normals of 64 before scratch leaves the stack.
@@ -48,25 +48,25 @@ impl Model {
         };
         match &self.form {
             Form::Bank(bank) => {
-                bank.means_and_variances(&scratch.x, &mut scratch.means, &mut scratch.variances);
-                scratch
-                    .variances
-                    .as_flattened_mut()
-                    .iter_mut()
-                    .for_each(|variance| *variance = scale * variance.sqrt());
-                let (means, deviations) = (scratch.means.as_flattened(), scratch.variances.as_flattened());
+                let (means, variances) = self.score_parts(bank, scratch);
+                let mut deviations = PartRoom::new([0.0; LANES], variances.len());
+                for (deviation, variance) in deviations.as_flattened_mut().iter_mut().zip(variances.as_flattened()) {
+                    *deviation = scale * variance.sqrt();
+                }
+                let (means, deviations) = (means.as_flattened(), deviations.as_flattened());
                 for first in (0..samples).step_by(LANES) {
                     draw_parts(address, first as u32, rounded as u32, means, deviations, &mut values);
                     tally(first, &values);
                 }
             }
             Form::Joint(joint) => {
-                joint.means(&scratch.x, &mut scratch.means.as_flattened_mut()[..count]);
-                let row = joint.row(&scratch.x);
+                let mut means = PartRoom::new([0.0; LANES], count.div_ceil(LANES));
+                joint.means(self.x(scratch), &mut means.as_flattened_mut()[..count]);
+                let row = joint.row(self.x(scratch));
                 let mut noise = SampleRoom::new([0.0; LANES], joint.normals());
                 for first in (0..samples).step_by(LANES) {
                     draw_normals(address, first as u32, rounded as u32, &mut noise);
-                    joint.samples(&row, scratch.means.as_flattened(), scale, &noise, &mut values);
+                    joint.samples(&row, means.as_flattened(), scale, &noise, &mut values);
                     tally(first, &values);
                 }
             }
@@ -112,7 +112,8 @@ fn draw_parts(
 #[multiversion::multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 fn winners(parts: &Parts, values: &[[f32; LANES]], allowed: &[u64]) -> [u32; LANES] {
     let mut best = [f32::NEG_INFINITY; LANES];
-    let mut found = [0; LANES];
+    // Actions as floats (exact below 2^24), because a lane selects best among its own kind.
+    let mut found = [0.0; LANES];
     for (index, &word) in allowed.iter().enumerate() {
         let mut rest = word;
         while rest != 0 {
@@ -128,9 +129,9 @@ fn winners(parts: &Parts, values: &[[f32; LANES]], allowed: &[u64]) -> [u32; LAN
             for lane in 0..LANES {
                 let better = score[lane] > best[lane];
                 best[lane] = if better { score[lane] } else { best[lane] };
-                found[lane] = if better { action as u32 } else { found[lane] };
+                found[lane] = if better { action as f32 } else { found[lane] };
             }
         }
     }
-    found
+    found.map(|action| action as u32)
 }

@@ -211,8 +211,8 @@ fn factored_and_shared_models_recover_an_additive_truth() {
             .collect();
         play.teach(&mut model, &actions, &rewards);
         let x = [0.3, -0.6, 0.2];
-        let (mut scratch, mut means) = (model.scratch(), model.action_room());
-        model.open_row(&Play::new(&[&x], 361).observation.features, 0, &mut scratch);
+        let (mut scratch, mut means) = (model.scratch(1), model.action_room());
+        model.open_row(&Play::new(&[&x], 361).observation.features, 0, 1, &mut scratch);
         model.means(&mut scratch, &mut means);
         for action in 0..361 {
             let error = (means.as_flattened()[action] - truth(&x, action)).abs();
