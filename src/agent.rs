@@ -1,5 +1,7 @@
 //! Policies and agents: what decides. An agent knows only its observation.
 
+pub mod softmax_linear;
+
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
 use std::io;
@@ -17,7 +19,7 @@ pub struct AgentBuild {
 }
 
 /// All fixed policies.
-pub const POLICIES: &[Entry<PolicyBuild>] = &[];
+pub const POLICIES: &[Entry<PolicyBuild>] = &[softmax_linear::ENTRY];
 
 /// All learning agents.
 pub const AGENTS: &[Entry<AgentBuild>] = &[];

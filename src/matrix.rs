@@ -134,9 +134,113 @@ impl Matrix {
     }
 }
 
+/// Outputs that one pass over the inputs sums at once: eight 16-lane sums stay in registers.
+const GROUP: usize = 8;
+
+/// y = bias + x·W for 16 rows at a time.
+///
+/// Each output is summed in the order of the inputs, starting from its bias, so that a row's result depends neither on
+/// its lane nor on the instruction set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearMap {
+    inputs: usize,
+    outputs: usize,
+    /// `[group][input]`; outputs beyond the last are 0.
+    weights: Vec<[f32; GROUP]>,
+    biases: Vec<[f32; GROUP]>,
+}
+
+impl LinearMap {
+    /// The map to 0.
+    #[must_use]
+    pub fn new(inputs: usize, outputs: usize) -> Self {
+        let groups = outputs.div_ceil(GROUP);
+        Self { inputs, outputs, weights: vec![[0.0; GROUP]; groups * inputs], biases: vec![[0.0; GROUP]; groups] }
+    }
+
+    /// Length of x.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Length of y.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// What `output` takes from `input`.
+    #[must_use]
+    pub fn weight(&self, input: usize, output: usize) -> f32 {
+        self.weights[output / GROUP * self.inputs + input][output % GROUP]
+    }
+
+    /// What `output` takes from `input`, to be changed.
+    pub fn weight_mut(&mut self, input: usize, output: usize) -> &mut f32 {
+        &mut self.weights[output / GROUP * self.inputs + input][output % GROUP]
+    }
+
+    /// What `output` is where x is 0.
+    #[must_use]
+    pub fn bias(&self, output: usize) -> f32 {
+        self.biases[output / GROUP][output % GROUP]
+    }
+
+    /// What `output` is where x is 0, to be changed.
+    pub fn bias_mut(&mut self, output: usize) -> &mut f32 {
+        &mut self.biases[output / GROUP][output % GROUP]
+    }
+
+    /// y of 16 rows from their x: a block of `inputs` columns to a block of `outputs` columns.
+    #[inline(always)]
+    pub fn apply(&self, x: &[[f32; LANES]], y: &mut [[f32; LANES]]) {
+        for (group, (biases, outputs)) in self.biases.iter().zip(y.chunks_mut(GROUP)).enumerate() {
+            let weights = &self.weights[group * self.inputs..(group + 1) * self.inputs];
+            let mut sums = [[0.0; LANES]; GROUP];
+            for (sum, &bias) in sums.iter_mut().zip(biases) {
+                *sum = [bias; LANES];
+            }
+            for (input, weights) in x.iter().zip(weights) {
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    for lane in 0..LANES {
+                        sum[lane] += input[lane] * weight;
+                    }
+                }
+            }
+            outputs.copy_from_slice(&sums[..outputs.len()]);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_linear_map_sums_in_the_order_of_its_inputs() {
+        let mut map = LinearMap::new(3, 11);
+        for output in 0..11 {
+            *map.bias_mut(output) = output as f32 * 0.5 - 1.0;
+            for input in 0..3 {
+                *map.weight_mut(input, output) = (input * 11 + output) as f32 / 7.0;
+            }
+        }
+        let rows: Vec<Vec<f32>> = (0..16).map(|row| (0..3).map(|i| (row * 3 + i) as f32 / 3.0).collect()).collect();
+        let slices: Vec<&[f32]> = rows.iter().map(Vec::as_slice).collect();
+        let x = Matrix::from_rows(&slices);
+        let mut y = Matrix::new(16, 11);
+        map.apply(x.block(0), y.block_mut(0));
+        for (row, values) in rows.iter().enumerate() {
+            for output in 0..11 {
+                let mut expected = map.bias(output);
+                for (input, value) in values.iter().enumerate() {
+                    expected += value * map.weight(input, output);
+                }
+                assert_eq!(y.get(row, output).to_bits(), expected.to_bits());
+            }
+        }
+    }
 
     #[test]
     fn rows_and_lanes_name_the_same_values() {

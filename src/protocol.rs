@@ -3,15 +3,19 @@
 //! Everything comes in batches whose rows are the consumers of one shard. Out-parameters are reused, so that a step
 //! allocates nothing. An agent sees an [`Observation`] and nothing else of a market.
 
+mod draw;
 mod kpi;
 mod space;
 
+pub use draw::{LaneDraw, policy_uniforms};
 pub use kpi::{Kpi, Tally};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
 
 use crate::matrix::Matrix;
-use crate::random::{Purpose, Seed};
+use crate::random::{LANES, Seed};
 use crate::units::Money;
+use multiversion::multiversion;
+use std::any::Any;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Range;
@@ -46,8 +50,8 @@ pub trait Environment: Send {
     fn end_tick(&mut self);
 }
 
-/// Consecutive consumers of a market.
-pub trait Shard: Send {
+/// Consecutive consumers of a market. `Any` lets an environment recognise its own shards when it forks.
+pub trait Shard: Any + Send {
     /// Whom it holds.
     fn consumers(&self) -> Range<u32>;
     /// Writes what may be seen before the decision of this tick: `allowed` always, the rest as `views` asks.
@@ -283,30 +287,20 @@ pub trait Policy: Debug + Send + Sync {
 ///
 /// Rounding may leave the sum of a row a little under the uniform: the last action of positive probability is taken.
 pub fn draw_actions(observation: &Observation, seed: Seed, decision: &mut Decision) {
-    let Decision { actions, propensities, probabilities } = decision;
-    for (row, &consumer) in observation.consumer_ids.iter().enumerate() {
-        let u = seed.uniforms(Purpose::Policy, consumer, observation.tick, 0)[0];
-        let (action, propensity) = draw_one(u, (0..probabilities.columns()).map(|a| probabilities.get(row, a)));
-        actions[row] = action;
-        propensities[row] = propensity;
-    }
+    draw_in_lanes(&observation.consumer_ids, observation.tick, seed, decision);
 }
 
-/// The action whose cumulative probability first exceeds `u`, with its probability.
-#[inline]
-fn draw_one(u: f32, probabilities: impl Iterator<Item = f32>) -> (u16, f32) {
-    let mut cumulative = 0.0;
-    let mut chosen = (0, 1.0);
-    for (action, probability) in probabilities.enumerate() {
-        if probability > 0.0 {
-            chosen = (action as u16, probability);
-            cumulative += probability;
-            if u < cumulative {
-                break;
-            }
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn draw_in_lanes(consumers: &[u32], tick: u32, seed: Seed, decision: &mut Decision) {
+    let Decision { actions, propensities, probabilities } = decision;
+    for (block, ids) in consumers.chunks(LANES).enumerate() {
+        let mut draw = LaneDraw::new(policy_uniforms(seed, ids, tick));
+        for (action, lanes) in probabilities.block(block).iter().enumerate() {
+            draw.offer(action as u16, lanes);
         }
+        let rows = block * LANES..block * LANES + ids.len();
+        draw.finish(&mut actions[rows.clone()], &mut propensities[rows]);
     }
-    chosen
 }
 
 /// Matured experience of one shard: row i of each part belongs together.
@@ -371,13 +365,5 @@ mod tests {
         assert_eq!(bits.iter(1).collect::<Vec<_>>(), vec![1, 2, 3]);
         assert!(bits.allows(0, 4) && !bits.allows(1, 4));
         assert!(!bits.is_all());
-    }
-
-    #[test]
-    fn a_draw_inverts_the_cumulative_sum_and_never_takes_probability_zero() {
-        let law = [0.0, 0.25, 0.0, 0.75, 0.0];
-        assert_eq!(draw_one(0.1, law.into_iter()), (1, 0.25));
-        assert_eq!(draw_one(0.25, law.into_iter()), (3, 0.75));
-        assert_eq!(draw_one(1.0, law.into_iter()), (3, 0.75));
     }
 }

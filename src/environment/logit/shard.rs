@@ -1,0 +1,256 @@
+//! A fixed number of consumers of a logit market, 16 side by side.
+
+use super::response::{Response, Worth};
+use crate::math;
+use crate::matrix::Matrix;
+use crate::protocol::{Decision, Kpi, MaskedAction, Observation, Outcome, Shard, Truth, Views};
+use crate::random::{LANES, Purpose, Seed};
+use crate::units::Money;
+use multiversion::multiversion;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Consumers of a shard: their features and what a policy makes of them fit the core's own cache.
+pub(super) const SHARD_CONSUMERS: usize = 1_024;
+
+/// Consumers of a logit market.
+#[derive(Clone, Debug)]
+pub(super) struct LogitShard {
+    pub(super) response: Arc<Response>,
+    pub(super) seed: Seed,
+    pub(super) first: u32,
+    pub(super) tick: u32,
+    pub(super) features: Matrix,
+    /// Per block of 16: fatigue of each consumer.
+    pub(super) fatigue: Vec<[f32; LANES]>,
+    /// Per block of 16: ticks since the last success, or since the start.
+    pub(super) recency: Vec<[f32; LANES]>,
+    scratch: Scratch,
+}
+
+/// What one block needs while it steps; no part of the state.
+#[derive(Clone, Debug, Default)]
+struct Scratch {
+    design: Vec<[f32; LANES]>,
+    log_odds: Vec<[f32; LANES]>,
+}
+
+impl LogitShard {
+    /// Consumers `first…` with these features, at tick 0.
+    pub(super) fn new(response: Arc<Response>, seed: Seed, first: u32, features: Matrix) -> Self {
+        let blocks = features.blocks();
+        let scratch = Scratch { design: Vec::new(), log_odds: vec![[0.0; LANES]; response.costs.len()] };
+        Self {
+            response,
+            seed,
+            first,
+            tick: 0,
+            features,
+            fatigue: vec![[0.0; LANES]; blocks],
+            recency: vec![[0.0; LANES]; blocks],
+            scratch,
+        }
+    }
+}
+
+impl Shard for LogitShard {
+    fn consumers(&self) -> Range<u32> {
+        self.first..self.first + self.features.rows() as u32
+    }
+
+    fn observe(&mut self, views: Views, observation: &mut Observation) {
+        observation.tick = self.tick;
+        observation.consumer_ids.clear();
+        observation.consumer_ids.extend(self.consumers());
+        if views.features {
+            observation.features.copy_from(&self.features);
+        } else {
+            observation.features.reset(0, 0);
+        }
+        observation.allowed.reset_to_all(self.features.rows(), self.response.costs.len());
+    }
+
+    fn step(&mut self, decision: &Decision, outcome: &mut Outcome) -> Result<(), MaskedAction> {
+        let actions = self.response.costs.len();
+        if let Some(row) = decision.actions.iter().position(|action| usize::from(*action) >= actions) {
+            return Err(MaskedAction {
+                consumer: self.first + row as u32,
+                action: decision.actions[row],
+                tick: self.tick,
+            });
+        }
+        outcome.reset(self.features.rows());
+        step_blocks(self, &decision.actions, outcome);
+        self.tick += 1;
+        Ok(())
+    }
+
+    fn terminal_values(&self, values: &mut Vec<f64>) {
+        values.clear();
+        values.resize(self.features.rows(), 0.0);
+    }
+
+    fn truth(&self) -> Option<&dyn Truth> {
+        Some(self)
+    }
+}
+
+impl Truth for LogitShard {
+    fn expected_rewards(&self, expected: &mut Matrix) {
+        expect_blocks(&self.response, &self.features, &self.fatigue, &self.recency, expected);
+    }
+}
+
+/// Expected rewards of consumers in this state; a state that is shorter than the consumers' blocks is 0.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+pub(super) fn expect_blocks(
+    response: &Response,
+    features: &Matrix,
+    fatigue: &[[f32; LANES]],
+    recency: &[[f32; LANES]],
+    expected: &mut Matrix,
+) {
+    let actions = response.costs.len();
+    expected.reset(features.rows(), actions);
+    let mut design = Vec::new();
+    let mut log_odds = vec![[0.0; LANES]; actions];
+    let none = [0.0; LANES];
+    for block in 0..features.blocks() {
+        let design = response.design(features.block(block), &mut design);
+        let fatigue = fatigue.get(block).unwrap_or(&none);
+        let recency = recency.get(block).unwrap_or(&none);
+        response.expect(design, fatigue, recency, &mut log_odds, expected.block_mut(block));
+    }
+}
+
+/// Counts of one tick, summed over blocks.
+#[derive(Default)]
+struct Counts {
+    stages: [i64; super::response::MOST_STAGES],
+    messages: i64,
+    cost: i64,
+    revenue: i64,
+    profit: i64,
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn step_blocks(shard: &mut LogitShard, actions: &[u16], outcome: &mut Outcome) {
+    let LogitShard { response, seed, first, tick, features, fatigue, recency, scratch } = shard;
+    let response: &Response = response;
+    let mut counts = Counts::default();
+    for (block, actions) in actions.chunks(LANES).enumerate() {
+        let uniforms = seed.uniforms_in_lanes(Purpose::LogitOutcome, *first + (block * LANES) as u32, *tick, 0);
+        let mut chosen = [0; LANES];
+        for (lane, action) in chosen.iter_mut().zip(actions) {
+            *lane = u32::from(*action);
+        }
+        // Lanes beyond the last consumer reach no stage.
+        let mut reached = [0; LANES];
+        reached[..actions.len()].fill(1);
+        let design = response.design(features.block(block), &mut scratch.design);
+        let fatigue = &mut fatigue[block];
+        let recency = &mut recency[block];
+        for (index, stage) in response.stages.iter().enumerate() {
+            stage.log_odds.apply(design, &mut scratch.log_odds);
+            let odds = if index == 0 {
+                first_stage(response, &scratch.log_odds, &chosen, fatigue, recency)
+            } else {
+                select(&scratch.log_odds, &chosen)
+            };
+            let u = &uniforms[index];
+            for lane in 0..LANES {
+                reached[lane] &= u32::from(u[lane] < math::sigmoid(odds[lane]));
+            }
+            counts.stages[index] += i64::from(reached.iter().sum::<u32>());
+        }
+        for lane in 0..LANES {
+            recency[lane] = if reached[lane] == 1 { 0.0 } else { recency[lane] + 1.0 };
+        }
+        let profits = &mut outcome.profits[block * LANES..block * LANES + actions.len()];
+        book(response, actions, &reached, &uniforms[3], profits, &mut counts);
+    }
+    report(response, &counts, outcome);
+}
+
+/// Log-odds of the chosen action in the first stage; the fatigue moves on.
+#[inline(always)]
+fn first_stage(
+    response: &Response,
+    log_odds: &[[f32; LANES]],
+    chosen: &[u32; LANES],
+    fatigue: &mut [f32; LANES],
+    recency: &[f32; LANES],
+) -> [f32; LANES] {
+    let mut odds = [0.0; LANES];
+    let mut added = [0.0; LANES];
+    for ((action, lanes), &cost) in (0..).zip(log_odds).zip(&response.fatigue_costs) {
+        for lane in 0..LANES {
+            let is_chosen = chosen[lane] == action;
+            let tired = lanes[lane] - fatigue[lane] * cost;
+            odds[lane] = if is_chosen { tired } else { odds[lane] };
+            added[lane] = if is_chosen { cost } else { added[lane] };
+        }
+    }
+    for lane in 0..LANES {
+        odds[lane] += response.recency_coefficient * recency[lane];
+        fatigue[lane] = response.fatigue_decay * fatigue[lane] + added[lane];
+    }
+    odds
+}
+
+/// Log-odds of the chosen action.
+#[inline(always)]
+fn select(log_odds: &[[f32; LANES]], chosen: &[u32; LANES]) -> [f32; LANES] {
+    let mut odds = [0.0; LANES];
+    for (action, lanes) in (0..).zip(log_odds) {
+        for lane in 0..LANES {
+            odds[lane] = if chosen[lane] == action { lanes[lane] } else { odds[lane] };
+        }
+    }
+    odds
+}
+
+/// Books spend, costs and profit of one block.
+#[inline(always)]
+fn book(
+    response: &Response,
+    actions: &[u16],
+    reached: &[u32; LANES],
+    uniforms: &[f32; LANES],
+    profits: &mut [Money],
+    counts: &mut Counts,
+) {
+    for (lane, (profit, &action)) in profits.iter_mut().zip(actions).enumerate() {
+        let cost = response.costs[usize::from(action)].micros();
+        let mut earned = 0;
+        if let Worth::One = response.worth {
+            earned = i64::from(reached[lane]) * 1_000_000;
+        }
+        if let (Some(spend), 1) = (&response.spend, reached[lane]) {
+            let paid = spend.quantile(f64::from(uniforms[lane]));
+            counts.revenue += Money::from_amount(paid).micros();
+            if let Worth::Margin(margin) = response.worth {
+                earned = Money::from_amount(paid * margin).micros();
+            }
+        }
+        *profit = Money::from_micros(earned - cost);
+        counts.messages += i64::from(action != 0);
+        counts.cost += cost;
+        counts.profit += earned - cost;
+    }
+}
+
+fn report(response: &Response, counts: &Counts, outcome: &mut Outcome) {
+    let tally = &mut outcome.tally;
+    tally.add(Kpi::Messages, counts.messages);
+    tally.add(Kpi::Delivered, counts.messages);
+    for (stage, count) in response.stages.iter().zip(&counts.stages) {
+        tally.add(stage.kpi, *count);
+    }
+    if response.spend.is_some() {
+        tally.add(Kpi::Orders, counts.stages[response.stages.len() - 1]);
+    }
+    tally.add(Kpi::Revenue, counts.revenue);
+    tally.add(Kpi::Cost, counts.cost);
+    tally.add(Kpi::Profit, counts.profit);
+}
