@@ -146,11 +146,11 @@ fn assert_close_to_the_real_test(tests: u64) {
         }
     }
     for (outcome, (simulated, real)) in simulated.iter().zip(&real).enumerate() {
-        for arm in 0..3 {
-            for group in 0..if outcome == 0 { 4 } else { 1 } {
+        for (arm, arm_name) in ARMS.into_iter().enumerate() {
+            for (group, group_name) in GROUPS.into_iter().enumerate().take(if outcome == 0 { 4 } else { 1 }) {
                 let z = (simulated.mean(group, arm) - real.mean(group, arm)) / real.variance(group, arm).sqrt();
-                println!("{} {} {}: z {z:.2}", OUTCOMES[outcome], ARMS[arm], GROUPS[group]);
-                assert!(z.abs() < 2.0, "{} of {} under {}: z {z}", OUTCOMES[outcome], GROUPS[group], ARMS[arm]);
+                println!("{} {arm_name} {group_name}: z {z:.2}", OUTCOMES[outcome]);
+                assert!(z.abs() < 2.0, "{} of {group_name} under {arm_name}: z {z}", OUTCOMES[outcome]);
             }
         }
         for (arm, group) in [(1, 2), (1, 3), (2, 2), (2, 3)] {
