@@ -134,7 +134,8 @@ fn soften(scores: &mut [[f32; LANES]], first_row: usize, allowed: Option<&Action
         for lane in 0..LANES {
             let weight = math::exp(lanes[lane] - greatest[lane]);
             // The exponential is clamped above 0, and a masked action has probability 0.
-            lanes[lane] = if lanes[lane] == f32::NEG_INFINITY { 0.0 } else { weight };
+            let is_masked = allowed.is_some() & (lanes[lane] == f32::NEG_INFINITY);
+            lanes[lane] = if is_masked { 0.0 } else { weight };
             total[lane] += lanes[lane];
         }
     }

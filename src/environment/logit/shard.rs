@@ -231,6 +231,14 @@ fn book_successes(
     counts: &mut Counts,
 ) {
     let worth = if response.worth == Worth::One { Money::from_amount(1.0).micros() } else { 0 };
+    if response.is_free {
+        for (profit, &reached) in profits.iter_mut().zip(reached) {
+            let earned = if reached == 1 { worth } else { 0 };
+            *profit = Money::from_micros(earned);
+            counts.profit += earned;
+        }
+        return;
+    }
     for ((profit, &action), &reached) in profits.iter_mut().zip(actions).zip(reached) {
         let cost = response.costs[usize::from(action)].micros();
         let earned = i64::from(reached) * worth;
