@@ -90,31 +90,7 @@ impl Response {
     /// Reads the response from `[market]`.
     pub(super) fn new(market: &Values, columns: &Columns, actions: &ActionSpace) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
-        let mut stages = Vec::new();
-        for declared in market.tables("stage") {
-            match Stage::new(declared, columns, actions) {
-                Ok(stage) => stages.push(stage),
-                Err(faults) => refusals.extend(faults),
-            }
-        }
-        for (index, stage) in stages.iter().enumerate() {
-            if stages[..index].iter().any(|earlier: &Stage| earlier.kpi == stage.kpi) {
-                refusals.push(Refusal::new(
-                    market,
-                    "stage",
-                    format!("two stages are named `{}`", market.tables("stage")[index].text("name")),
-                    "give every stage a name of its own: its successes are counted under it",
-                ));
-            }
-        }
-        if refusals.is_empty() && !(1..=MOST_STAGES).contains(&stages.len()) {
-            refusals.push(Refusal::new(
-                market,
-                "stage",
-                format!("the market has {} stages", stages.len()),
-                format!("give 1 to {MOST_STAGES} tables [[market.stage]], such as visit, then conversion"),
-            ));
-        }
+        let stages = stages(market, columns, actions, &mut refusals);
         let spend = market.table("spend").map(Spend::new).transpose().unwrap_or_else(|refusal| {
             refusals.push(refusal);
             None
@@ -303,6 +279,36 @@ impl Stage {
         let scale = if shape.log { 1.0 } else { f64::from(shape.scale) };
         *self.log_odds.weight_mut(feature, action) += (coefficient * scale) as f32;
     }
+}
+
+/// Reads the stages, and notes what is wrong with them.
+fn stages(market: &Values, columns: &Columns, actions: &ActionSpace, refusals: &mut Vec<Refusal>) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    for declared in market.tables("stage") {
+        match Stage::new(declared, columns, actions) {
+            Ok(stage) => stages.push(stage),
+            Err(faults) => refusals.extend(faults),
+        }
+    }
+    for (index, stage) in stages.iter().enumerate() {
+        if stages[..index].iter().any(|earlier: &Stage| earlier.kpi == stage.kpi) {
+            refusals.push(Refusal::new(
+                market,
+                "stage",
+                format!("two stages are named `{}`", market.tables("stage")[index].text("name")),
+                "give every stage a name of its own: its successes are counted under it",
+            ));
+        }
+    }
+    if refusals.is_empty() && !(1..=MOST_STAGES).contains(&stages.len()) {
+        refusals.push(Refusal::new(
+            market,
+            "stage",
+            format!("the market has {} stages", stages.len()),
+            format!("give 1 to {MOST_STAGES} tables [[market.stage]], such as visit, then conversion"),
+        ));
+    }
+    stages
 }
 
 fn fatigue(market: &Values, actions: &ActionSpace) -> Result<(f32, Vec<f32>), Refusal> {
