@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use mercato::agent::AGENTS;
 use mercato::matrix::Matrix;
 use mercato::protocol::{
-    Action, ActionBits, ActionSpace, Agent, Decision, Factor, Feature, Observation, Policy, Spec, Transitions,
+    Action, ActionBits, ActionSpace, Agent, Decision, Factor, Feature, Observation, Spec, Transitions,
 };
 use mercato::random::{Purpose, Seed};
 use mercato::registry::{Value, Values, find};

@@ -96,7 +96,7 @@ pub fn normal_quantile(u: f32) -> f32 {
     tail = tail * v + 5.739_507_7e-3;
     tail = tail * v - 7.622_461_3e-3;
     tail = tail * v + 9.438_870_5e-3;
-    tail = tail * v + 1.001_674_1;
+    tail = tail * v + 1.001_674;
     tail = tail * v + 2.832_976_8;
     let scaled = if w < 5.0 { centre } else { tail };
     scaled * (2.0 * u - 1.0) * std::f32::consts::SQRT_2

@@ -195,18 +195,45 @@ impl LinearMap {
     }
 }
 
-/// One sum at a time: the processor overlaps those of neighbouring outputs by itself, and the compiler has only the
-/// lanes to make vectors of. A function of its own, so that where it is called from cannot change how it is compiled.
+/// A function of its own, so that where it is called from cannot change how it is compiled; four outputs at a time hide
+/// the latency of an addition.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 fn apply_in_lanes(weights: &[f32], biases: &[f32], x: &[[f32; LANES]], y: &mut [[f32; LANES]]) {
-    for ((output, &bias), sums) in biases.iter().enumerate().zip(y) {
-        let mut sum = [bias; LANES];
-        for (input, &weight) in x.iter().zip(&weights[output * x.len()..(output + 1) * x.len()]) {
-            for lane in 0..LANES {
-                sum[lane] += input[lane] * weight;
-            }
+    let mut outputs = 0;
+    let mut quads = y.chunks_exact_mut(4);
+    for quad in &mut quads {
+        let row = |output: usize| &weights[(outputs + output) * x.len()..(outputs + output + 1) * x.len()];
+        let (rows_0, rows_1, rows_2, rows_3) = (row(0), row(1), row(2), row(3));
+        let mut sum_0 = [biases[outputs]; LANES];
+        let mut sum_1 = [biases[outputs + 1]; LANES];
+        let mut sum_2 = [biases[outputs + 2]; LANES];
+        let mut sum_3 = [biases[outputs + 3]; LANES];
+        for (index, input) in x.iter().enumerate() {
+            add_scaled(&mut sum_0, input, rows_0[index]);
+            add_scaled(&mut sum_1, input, rows_1[index]);
+            add_scaled(&mut sum_2, input, rows_2[index]);
+            add_scaled(&mut sum_3, input, rows_3[index]);
+        }
+        quad[0] = sum_0;
+        quad[1] = sum_1;
+        quad[2] = sum_2;
+        quad[3] = sum_3;
+        outputs += 4;
+    }
+    for sums in quads.into_remainder() {
+        let mut sum = [biases[outputs]; LANES];
+        for (input, &weight) in x.iter().zip(&weights[outputs * x.len()..(outputs + 1) * x.len()]) {
+            add_scaled(&mut sum, input, weight);
         }
         *sums = sum;
+        outputs += 1;
+    }
+}
+
+#[inline(always)]
+fn add_scaled(sum: &mut [f32; LANES], input: &[f32; LANES], weight: f32) {
+    for lane in 0..LANES {
+        sum[lane] += input[lane] * weight;
     }
 }
 

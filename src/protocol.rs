@@ -191,7 +191,16 @@ impl ActionBits {
     /// Whether every row allows every action.
     #[must_use]
     pub fn is_all(&self) -> bool {
-        (0..self.rows).all(|row| self.count(row) as usize == self.actions)
+        let rest = self.actions % 64;
+        let last_word = if rest == 0 { u64::MAX } else { (1 << rest) - 1 };
+        match self.words_per_row {
+            0 => true,
+            1 => self.words.iter().all(|word| *word == last_word),
+            words => self
+                .words
+                .chunks_exact(words)
+                .all(|row| row[words - 1] == last_word && row[..words - 1].iter().all(|word| *word == u64::MAX)),
+        }
     }
 
     /// Allowed actions of a row, in order.

@@ -114,14 +114,8 @@ impl Seed {
         for (lane, entity) in counter[2].iter_mut().enumerate() {
             *entity = first_entity.wrapping_add(lane as u32);
         }
-        let words = philox4x32_10_in_lanes(counter, self.key());
-        let mut uniforms = [[0.0; LANES]; 4];
-        for (row, word_row) in uniforms.iter_mut().zip(&words) {
-            for (value, word) in row.iter_mut().zip(word_row) {
-                *value = uniform(*word);
-            }
-        }
-        uniforms
+        let [a, b, c, d] = philox4x32_10_in_lanes(counter, self.key());
+        [lane_uniforms(a), lane_uniforms(b), lane_uniforms(c), lane_uniforms(d)]
     }
 
     /// Four uniforms from each of 16 consecutive blocks of one address: `[word][lane]`, the same values as
@@ -154,7 +148,18 @@ impl Seed {
 #[inline(always)]
 #[must_use]
 pub fn uniform(word: u32) -> f32 {
-    ((word >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0)
+    // The bits are the mantissa of a number in [1, 2); both the difference and (bits + 0.5) / 2^23 are exact, so they
+    // are equal. A conversion from integers would be done lane by lane.
+    f32::from_bits(0x3f80_0000 | word >> 9) - (1.0 - 1.0 / 16_777_216.0)
+}
+
+#[inline(always)]
+fn lane_uniforms(words: [u32; LANES]) -> [f32; LANES] {
+    let mut uniforms = [0.0; LANES];
+    for lane in 0..LANES {
+        uniforms[lane] = uniform(words[lane]);
+    }
+    uniforms
 }
 
 #[inline(always)]
@@ -293,6 +298,9 @@ mod tests {
 
     #[test]
     fn uniforms_stay_strictly_inside_the_unit_interval() {
+        for word in (0..=u32::MAX).step_by(4_099) {
+            assert_eq!(uniform(word), ((word >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0));
+        }
         assert!(uniform(0) > 0.0);
         assert!(uniform(u32::MAX) < 1.0);
     }

@@ -91,11 +91,10 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Processor time of this process so far, where the system tells (Linux): fields 14 and 15 of its `stat`, in ticks of
-/// 1/100 s; 0 elsewhere.
+/// Processor time of this thread so far, where the system tells (Linux): the first field of its `schedstat`, in
+/// nanoseconds; 0 elsewhere.
 fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+    let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanoseconds = schedule.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
+    nanoseconds.unwrap_or(0.0) / 1e9
 }

@@ -110,9 +110,10 @@ impl Policy for SoftmaxLinear {
     }
 }
 
-/// Scores to probabilities for 16 rows, in place; rows beyond the last may be anything.
+/// Scores to unnormalised probabilities for 16 rows, in place; returns what to multiply each row by. Rows beyond the
+/// last may be anything.
 #[inline(always)]
-fn soften(scores: &mut [[f32; LANES]], first_row: usize, allowed: Option<&ActionBits>) {
+fn soften(scores: &mut [[f32; LANES]], first_row: usize, allowed: Option<&ActionBits>) -> [f32; LANES] {
     if let Some(allowed) = allowed {
         for lane in 0..LANES.min(allowed.rows() - first_row) {
             for (action, lanes) in scores.iter_mut().enumerate() {
@@ -133,7 +134,8 @@ fn soften(scores: &mut [[f32; LANES]], first_row: usize, allowed: Option<&Action
         for lane in 0..LANES {
             let weight = math::exp(lanes[lane] - greatest[lane]);
             // The exponential is clamped above 0, and a masked action has probability 0.
-            lanes[lane] = if lanes[lane] == f32::NEG_INFINITY { 0.0 } else { weight };
+            let is_masked = allowed.is_some() & (lanes[lane] == f32::NEG_INFINITY);
+            lanes[lane] = if is_masked { 0.0 } else { weight };
             total[lane] += lanes[lane];
         }
     }
@@ -141,11 +143,16 @@ fn soften(scores: &mut [[f32; LANES]], first_row: usize, allowed: Option<&Action
     for lane in 0..LANES {
         share[lane] = 1.0 / total[lane];
     }
-    for lanes in scores.iter_mut() {
-        for lane in 0..LANES {
-            lanes[lane] *= share[lane];
-        }
+    share
+}
+
+#[inline(always)]
+fn product(one: &[f32; LANES], other: &[f32; LANES]) -> [f32; LANES] {
+    let mut product = [0.0; LANES];
+    for lane in 0..LANES {
+        product[lane] = one[lane] * other[lane];
     }
+    product
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
@@ -153,7 +160,10 @@ fn fill(scores: &LinearMap, features: &Matrix, allowed: Option<&ActionBits>, pro
     for block in 0..features.blocks() {
         let lanes = probabilities.block_mut(block);
         scores.apply(features.block(block), lanes);
-        soften(lanes, block * LANES, allowed);
+        let share = soften(lanes, block * LANES, allowed);
+        for lanes in lanes {
+            *lanes = product(lanes, &share);
+        }
     }
 }
 
@@ -171,10 +181,10 @@ fn draw(
     let lanes = &mut stack[..scores.outputs()];
     for (block, ids) in observation.consumer_ids.chunks(LANES).enumerate() {
         scores.apply(observation.features.block(block), lanes);
-        soften(lanes, block * LANES, allowed);
+        let share = soften(lanes, block * LANES, allowed);
         let mut drawn = LaneDraw::new(policy_uniforms(seed, ids, observation.tick));
-        for (action, probabilities) in (0..).zip(lanes.iter()) {
-            drawn.offer(action, probabilities);
+        for (action, weights) in (0..).zip(lanes.iter()) {
+            drawn.offer(action, &product(weights, &share));
         }
         let rows = block * LANES..block * LANES + ids.len();
         drawn.finish(&mut actions[rows.clone()], &mut propensities[rows]);

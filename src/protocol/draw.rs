@@ -42,8 +42,7 @@ impl LaneDraw {
     /// Offers the next action; actions come in ascending order.
     #[inline(always)]
     pub fn offer(&mut self, action: u16, probabilities: &[f32; LANES]) {
-        for lane in 0..LANES {
-            let probability = probabilities[lane];
+        for (lane, &probability) in probabilities.iter().enumerate() {
             let possible = probability > 0.0;
             // The sum never falls, so a lane that has passed its uniform takes nothing more.
             let taken = possible & (self.uniforms[lane] >= self.cumulative[lane]);

@@ -169,9 +169,10 @@ fn cumulative(column: &Values, cases: usize, width: Option<usize>) -> Result<Vec
     let given = column.numbers("probabilities");
     let width = width.unwrap_or(given.len() / cases);
     if width == 0 || given.len() != width * cases {
+        let line = if width == 0 { "of probabilities".to_owned() } else { format!("of {width} probabilities") };
         return refuse(
-            format!("`probabilities` has {} numbers for {cases} line(s)", given.len()),
-            format!("give one line of probabilities, {} numbers, for each level of the column named by `given`", width),
+            format!("`probabilities` has {} numbers, which are not {cases} line(s) {line}", given.len()),
+            "give one line of probabilities, or one for each level of the column named by `given`".into(),
         );
     }
     let mut lines = Vec::with_capacity(cases);

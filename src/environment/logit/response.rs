@@ -73,8 +73,12 @@ pub(super) struct Response {
     pub(super) stages: Vec<Stage>,
     pub(super) spend: Option<Spend>,
     pub(super) worth: Worth,
+    /// What a success earns on average, before the cost of the message.
+    mean_worth: f32,
     /// Cost of the message of each action.
     pub(super) costs: Vec<Money>,
+    /// Whether no message costs anything.
+    pub(super) is_free: bool,
     /// What each action adds to the fatigue; all 0 without fatigue.
     pub(super) fatigue_costs: Vec<f32>,
     pub(super) fatigue_decay: f32,
@@ -86,21 +90,7 @@ impl Response {
     /// Reads the response from `[market]`.
     pub(super) fn new(market: &Values, columns: &Columns, actions: &ActionSpace) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();
-        let mut stages = Vec::new();
-        for declared in market.tables("stage") {
-            match Stage::new(declared, columns, actions) {
-                Ok(stage) => stages.push(stage),
-                Err(faults) => refusals.extend(faults),
-            }
-        }
-        if refusals.is_empty() && !(1..=MOST_STAGES).contains(&stages.len()) {
-            refusals.push(Refusal::new(
-                market,
-                "stage",
-                format!("the market has {} stages", stages.len()),
-                format!("give 1 to {MOST_STAGES} tables [[market.stage]], such as visit, then conversion"),
-            ));
-        }
+        let stages = stages(market, columns, actions, &mut refusals);
         let spend = market.table("spend").map(Spend::new).transpose().unwrap_or_else(|refusal| {
             refusals.push(refusal);
             None
@@ -128,12 +118,19 @@ impl Response {
             let shape = &columns.features[feature];
             Logged { feature, centre: shape.mean, scale: shape.scale }
         });
+        let mean_worth = match (worth, &spend) {
+            (Worth::Margin(margin), Some(spend)) => margin * spend.mean(),
+            (Worth::Margin(_), None) => 0.0,
+            (Worth::One, _) => 1.0,
+        };
         Ok(Self {
             logged: logged.collect(),
+            mean_worth: mean_worth as f32,
             stages,
             spend,
             worth,
             costs: actions.actions.iter().map(|action| action.cost).collect(),
+            is_free: actions.actions.iter().all(|action| action.cost == Money::ZERO),
             fatigue_costs,
             fatigue_decay,
             recency_coefficient: market.number("recency_coefficient") as f32,
@@ -143,15 +140,6 @@ impl Response {
     /// Whether the response depends on nothing but the observation.
     pub(super) fn is_static(&self) -> bool {
         self.recency_coefficient == 0.0 && self.fatigue_costs.iter().all(|cost| *cost == 0.0)
-    }
-
-    /// What a success earns on average, before the cost of the message.
-    fn mean_worth(&self) -> f64 {
-        match (self.worth, &self.spend) {
-            (Worth::Margin(margin), Some(spend)) => margin * spend.mean(),
-            (Worth::Margin(_), None) => 0.0,
-            (Worth::One, _) => 1.0,
-        }
     }
 
     /// What the coefficients multiply, for 16 consumers: the observed columns, ln(value) in place of ln(1 + value).
@@ -187,8 +175,7 @@ impl Response {
         log_odds: &mut [[f32; LANES]],
         expected: &mut [[f32; LANES]],
     ) {
-        let worth = self.mean_worth() as f32;
-        expected.fill([worth; LANES]);
+        expected.fill([self.mean_worth; LANES]);
         for (index, stage) in self.stages.iter().enumerate() {
             stage.log_odds.apply(design, log_odds);
             for ((lanes, odds), cost) in expected.iter_mut().zip(log_odds.iter()).zip(&self.fatigue_costs) {
@@ -292,6 +279,36 @@ impl Stage {
         let scale = if shape.log { 1.0 } else { f64::from(shape.scale) };
         *self.log_odds.weight_mut(feature, action) += (coefficient * scale) as f32;
     }
+}
+
+/// Reads the stages, and notes what is wrong with them.
+fn stages(market: &Values, columns: &Columns, actions: &ActionSpace, refusals: &mut Vec<Refusal>) -> Vec<Stage> {
+    let mut stages = Vec::new();
+    for declared in market.tables("stage") {
+        match Stage::new(declared, columns, actions) {
+            Ok(stage) => stages.push(stage),
+            Err(faults) => refusals.extend(faults),
+        }
+    }
+    for (index, stage) in stages.iter().enumerate() {
+        if stages[..index].iter().any(|earlier: &Stage| earlier.kpi == stage.kpi) {
+            refusals.push(Refusal::new(
+                market,
+                "stage",
+                format!("two stages are named `{}`", market.tables("stage")[index].text("name")),
+                "give every stage a name of its own: its successes are counted under it",
+            ));
+        }
+    }
+    if refusals.is_empty() && !(1..=MOST_STAGES).contains(&stages.len()) {
+        refusals.push(Refusal::new(
+            market,
+            "stage",
+            format!("the market has {} stages", stages.len()),
+            format!("give 1 to {MOST_STAGES} tables [[market.stage]], such as visit, then conversion"),
+        ));
+    }
+    stages
 }
 
 fn fatigue(market: &Values, actions: &ActionSpace) -> Result<(f32, Vec<f32>), Refusal> {

@@ -1,6 +1,7 @@
 //! A fixed number of consumers of a logit market, 16 side by side.
 
 use super::response::{Response, Worth};
+use super::spend::Spend;
 use crate::math;
 use crate::matrix::Matrix;
 use crate::protocol::{Decision, Kpi, MaskedAction, Observation, Outcome, Shard, Truth, Views};
@@ -167,7 +168,11 @@ fn step_blocks(shard: &mut LogitShard, actions: &[u16], outcome: &mut Outcome) {
             recency[lane] = if reached[lane] == 1 { 0.0 } else { recency[lane] + 1.0 };
         }
         let profits = &mut outcome.profits[block * LANES..block * LANES + actions.len()];
-        book(response, actions, &reached, &uniforms[3], profits, &mut counts);
+        counts.messages += actions.iter().map(|action| i64::from(*action != 0)).sum::<i64>();
+        book_successes(response, actions, &reached, profits, &mut counts);
+        if let Some(spend) = &response.spend {
+            book_spend(response, spend, &reached, &uniforms[3], profits, &mut counts);
+        }
     }
     report(response, &counts, outcome);
 }
@@ -216,33 +221,50 @@ fn equality_mask(one: u32, other: u32) -> u32 {
     u32::from(one == other).wrapping_neg()
 }
 
-/// Books spend, costs and profit of one block.
+/// Books costs and profit of one block where nothing is spent.
 #[inline(always)]
-fn book(
+fn book_successes(
     response: &Response,
     actions: &[u16],
+    reached: &[u32; LANES],
+    profits: &mut [Money],
+    counts: &mut Counts,
+) {
+    let worth = if response.worth == Worth::One { Money::from_amount(1.0).micros() } else { 0 };
+    if response.is_free {
+        for (profit, &reached) in profits.iter_mut().zip(reached) {
+            let earned = if reached == 1 { worth } else { 0 };
+            *profit = Money::from_micros(earned);
+            counts.profit += earned;
+        }
+        return;
+    }
+    for ((profit, &action), &reached) in profits.iter_mut().zip(actions).zip(reached) {
+        let cost = response.costs[usize::from(action)].micros();
+        let earned = i64::from(reached) * worth;
+        *profit = Money::from_micros(earned - cost);
+        counts.cost += cost;
+        counts.profit += earned - cost;
+    }
+}
+
+/// Adds what the successes of one block spend.
+fn book_spend(
+    response: &Response,
+    spend: &Spend,
     reached: &[u32; LANES],
     uniforms: &[f32; LANES],
     profits: &mut [Money],
     counts: &mut Counts,
 ) {
-    for (lane, (profit, &action)) in profits.iter_mut().zip(actions).enumerate() {
-        let cost = response.costs[usize::from(action)].micros();
-        let mut earned = 0;
-        if let Worth::One = response.worth {
-            earned = i64::from(reached[lane]) * 1_000_000;
+    for (lane, profit) in profits.iter_mut().enumerate().filter(|(lane, _)| reached[*lane] == 1) {
+        let paid = spend.quantile(f64::from(uniforms[lane]));
+        counts.revenue += Money::from_amount(paid).micros();
+        if let Worth::Margin(margin) = response.worth {
+            let earned = Money::from_amount(paid * margin);
+            *profit += earned;
+            counts.profit += earned.micros();
         }
-        if let (Some(spend), 1) = (&response.spend, reached[lane]) {
-            let paid = spend.quantile(f64::from(uniforms[lane]));
-            counts.revenue += Money::from_amount(paid).micros();
-            if let Worth::Margin(margin) = response.worth {
-                earned = Money::from_amount(paid * margin).micros();
-            }
-        }
-        *profit = Money::from_micros(earned - cost);
-        counts.messages += i64::from(action != 0);
-        counts.cost += cost;
-        counts.profit += earned - cost;
     }
 }
 

@@ -342,6 +342,8 @@ fn faults_are_refused_with_their_key() {
         .with("coefficients", coefficients(&[("height", 1.0)]))
         .with("arm", Value::Tables(vec![arm("green", 1.0, &[])]));
     assert_eq!(keys(&good().with("stage", Value::Tables(vec![unknown])), None), ["coefficients", "name"]);
+    let twice = Value::Tables(vec![Values::defaults(STAGE), Values::defaults(STAGE)]);
+    assert_eq!(keys(&good().with("stage", twice), None), ["stage"]);
     assert_eq!(keys(&tired(0.8, &[0.1], 0.0), None), ["cost"]);
     let file = customers();
     assert_eq!(keys(&good().with("consumers", Value::Integer(4)), Some(&file)), ["consumers"]);
