@@ -22,6 +22,15 @@ pub mod thompson;
 pub mod ucb1;
 pub mod uniform;
 
+mod linear;
+
+mod boltzmann;
+mod epsilon_greedy;
+mod lin_thompson;
+mod lin_ucb;
+mod logistic_thompson;
+mod square_cb;
+
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
 use std::io;
@@ -46,4 +55,14 @@ pub const POLICIES: &[Entry<PolicyBuild>] =
     &[none::ENTRY, always::ENTRY, rule::ENTRY, uniform::ENTRY, table::ENTRY, softmax_linear::ENTRY];
 
 /// All learning agents.
-pub const AGENTS: &[Entry<AgentBuild>] = &[ucb1::ENTRY, kl_ucb::ENTRY, thompson::ENTRY];
+pub const AGENTS: &[Entry<AgentBuild>] = &[
+    epsilon_greedy::ENTRY,
+    boltzmann::ENTRY,
+    ucb1::ENTRY,
+    kl_ucb::ENTRY,
+    thompson::ENTRY,
+    lin_ucb::ENTRY,
+    lin_thompson::ENTRY,
+    logistic_thompson::ENTRY,
+    square_cb::ENTRY,
+];

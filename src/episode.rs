@@ -1,4 +1,22 @@
 //! Environment x policy -> experience: judging a frozen policy, and training an agent.
+//!
+//! [`judge`] drives a frozen policy over the horizon and keeps a [`Record`] of integers; [`train`] lets an agent act and
+//! learn on markets of its own. Work is cut into the shards of the environment, whose size never depends on the number
+//! of threads, and what crosses shards is added as integers: the bytes are the same on any number of threads, and
+//! whether an uncoupled market runs shard by shard (all ticks of a shard while it is in cache) or tick by tick.
+
+mod judging;
+mod maturing;
+mod record;
+mod training;
+
+pub use judging::{DecisionSink, Recorder, judge};
+pub use maturing::Matured;
+pub use record::{CONTACT_BINS, ConsumerRecord, Record};
+pub use training::{Learning, TrainingError, train};
+
+use crate::protocol::{Decision, MaskedAction, Observation, Outcome, Policy, Shard, Views};
+use crate::random::Seed;
 
 /// What an agent learns from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +30,17 @@ pub enum Reward {
     },
 }
 
+impl Reward {
+    /// Ticks that a reward covers, at least 1.
+    #[must_use]
+    pub fn ticks(self) -> u32 {
+        match self {
+            Self::Tick => 1,
+            Self::Window { ticks } => ticks.max(1),
+        }
+    }
+}
+
 /// The training that every agent gets, bandit or deep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Training {
@@ -22,3 +51,44 @@ pub struct Training {
     /// What is learned from.
     pub reward: Reward,
 }
+
+/// What one shard sees, decides and gets in a tick; kept from tick to tick, so that a step allocates nothing.
+#[derive(Clone, Debug, Default)]
+struct Exchange {
+    observation: Observation,
+    decision: Decision,
+    outcome: Outcome,
+}
+
+impl Exchange {
+    /// What may be seen, by the policy and by whoever keeps the log.
+    fn observe(&mut self, shard: &mut dyn Shard, views: Views) {
+        shard.observe(views, &mut self.observation);
+    }
+
+    /// Decides and lives the tick that was observed.
+    fn act(&mut self, shard: &mut dyn Shard, policy: &dyn Policy, seed: Seed) -> Result<(), MaskedAction> {
+        // A frozen policy turns what it sees into one action per row, each with its propensity.
+        policy.decide(&self.observation, seed, &mut self.decision);
+        // The shard carries the actions out and lives one tick.
+        shard.step(&self.decision, &mut self.outcome)
+    }
+}
+
+/// Powers of the discount factor: the weight of each tick, and of what lies beyond the last one.
+#[must_use]
+pub fn discount_weights(discount: f64, ticks: u32) -> Vec<f64> {
+    let mut weight = 1.0;
+    let mut weights = Vec::with_capacity(ticks as usize + 1);
+    for _ in 0..=ticks {
+        weights.push(weight);
+        weight *= discount;
+    }
+    weights
+}
+
+#[cfg(test)]
+pub(crate) mod toy;
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,24 @@
 //! The judges: what policies earned, how surely, at what cost to the consumers.
+//!
+//! A [`Comparison`] puts every contestant on the same markets with the same luck (common random numbers), replication by
+//! replication, beside a twin of the market whom nobody contacts. Its [`Unit`]s, one per contestant and replication, do
+//! not depend on each other: they can be stored, restored and added to. [`summarise`] turns them into figures.
+
+mod baseline;
+mod comparison;
+mod hash;
+mod metric;
+mod summary;
+
+pub use baseline::{BASELINE, NoContact};
+pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit};
+pub use metric::{Metric, mean_of, ratio_of};
+pub use summary::{
+    Held, Lead, LearningSummary, MetricTable, PolicySummary, Summary, Title, cumulative_incremental_profit, summarise,
+};
+
+#[cfg(test)]
+mod tests;
 
 use crate::protocol::{Agent, Policy};
 

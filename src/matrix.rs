@@ -4,6 +4,7 @@
 //! instruction handles 16 consumers. Accessors hide the layout; hot loops take whole blocks.
 
 use crate::random::LANES;
+use multiversion::multiversion;
 
 /// A batch of `rows` × `columns` values in `f32`. Lanes beyond the last row are padding, kept at 0 by `reset`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,9 +135,6 @@ impl Matrix {
     }
 }
 
-/// Outputs that one pass over the inputs sums at once: eight 16-lane sums stay in registers.
-const GROUP: usize = 8;
-
 /// y = bias + x·W for 16 rows at a time.
 ///
 /// Each output is summed in the order of the inputs, starting from its bias, so that a row's result depends neither on
@@ -144,18 +142,16 @@ const GROUP: usize = 8;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearMap {
     inputs: usize,
-    outputs: usize,
-    /// `[group][input]`; outputs beyond the last are 0.
-    weights: Vec<[f32; GROUP]>,
-    biases: Vec<[f32; GROUP]>,
+    /// `[output][input]`.
+    weights: Vec<f32>,
+    biases: Vec<f32>,
 }
 
 impl LinearMap {
     /// The map to 0.
     #[must_use]
     pub fn new(inputs: usize, outputs: usize) -> Self {
-        let groups = outputs.div_ceil(GROUP);
-        Self { inputs, outputs, weights: vec![[0.0; GROUP]; groups * inputs], biases: vec![[0.0; GROUP]; groups] }
+        Self { inputs, weights: vec![0.0; outputs * inputs], biases: vec![0.0; outputs] }
     }
 
     /// Length of x.
@@ -167,49 +163,50 @@ impl LinearMap {
     /// Length of y.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.outputs
+        self.biases.len()
     }
 
     /// What `output` takes from `input`.
     #[must_use]
     pub fn weight(&self, input: usize, output: usize) -> f32 {
-        self.weights[output / GROUP * self.inputs + input][output % GROUP]
+        self.weights[output * self.inputs + input]
     }
 
     /// What `output` takes from `input`, to be changed.
     pub fn weight_mut(&mut self, input: usize, output: usize) -> &mut f32 {
-        &mut self.weights[output / GROUP * self.inputs + input][output % GROUP]
+        &mut self.weights[output * self.inputs + input]
     }
 
     /// What `output` is where x is 0.
     #[must_use]
     pub fn bias(&self, output: usize) -> f32 {
-        self.biases[output / GROUP][output % GROUP]
+        self.biases[output]
     }
 
     /// What `output` is where x is 0, to be changed.
     pub fn bias_mut(&mut self, output: usize) -> &mut f32 {
-        &mut self.biases[output / GROUP][output % GROUP]
+        &mut self.biases[output]
     }
 
     /// y of 16 rows from their x: a block of `inputs` columns to a block of `outputs` columns.
-    #[inline(always)]
+    #[inline]
     pub fn apply(&self, x: &[[f32; LANES]], y: &mut [[f32; LANES]]) {
-        for (group, (biases, outputs)) in self.biases.iter().zip(y.chunks_mut(GROUP)).enumerate() {
-            let weights = &self.weights[group * self.inputs..(group + 1) * self.inputs];
-            let mut sums = [[0.0; LANES]; GROUP];
-            for (sum, &bias) in sums.iter_mut().zip(biases) {
-                *sum = [bias; LANES];
+        apply_in_lanes(&self.weights, &self.biases, x, y);
+    }
+}
+
+/// One sum at a time: the processor overlaps those of neighbouring outputs by itself, and the compiler has only the
+/// lanes to make vectors of. A function of its own, so that where it is called from cannot change how it is compiled.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn apply_in_lanes(weights: &[f32], biases: &[f32], x: &[[f32; LANES]], y: &mut [[f32; LANES]]) {
+    for ((output, &bias), sums) in biases.iter().enumerate().zip(y) {
+        let mut sum = [bias; LANES];
+        for (input, &weight) in x.iter().zip(&weights[output * x.len()..(output + 1) * x.len()]) {
+            for lane in 0..LANES {
+                sum[lane] += input[lane] * weight;
             }
-            for (input, weights) in x.iter().zip(weights) {
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    for lane in 0..LANES {
-                        sum[lane] += input[lane] * weight;
-                    }
-                }
-            }
-            outputs.copy_from_slice(&sums[..outputs.len()]);
         }
+        *sums = sum;
     }
 }
 

@@ -124,6 +124,25 @@ impl Seed {
         uniforms
     }
 
+    /// Four uniforms from each of 16 consecutive blocks of one address: `[word][lane]`, the same values as
+    /// [`Seed::uniforms`] with `block = first_block + lane`.
+    #[inline(always)]
+    #[must_use]
+    pub fn uniforms_of_blocks(self, purpose: Purpose, entity: u32, tick: u32, first_block: u32) -> [[f32; LANES]; 4] {
+        let mut counter = [[0; LANES], [tick; LANES], [entity; LANES], [purpose as u32; LANES]];
+        for (lane, block) in counter[0].iter_mut().enumerate() {
+            *block = first_block.wrapping_add(lane as u32);
+        }
+        let words = philox4x32_10_in_lanes(counter, self.key());
+        let mut uniforms = [[0.0; LANES]; 4];
+        for (row, word_row) in uniforms.iter_mut().zip(&words) {
+            for (value, word) in row.iter_mut().zip(word_row) {
+                *value = uniform(*word);
+            }
+        }
+        uniforms
+    }
+
     /// A stream of words at this address, for samplers that need an unknown number of them.
     #[must_use]
     pub fn stream(self, purpose: Purpose, entity: u32, tick: u32) -> Stream {
@@ -254,6 +273,18 @@ mod tests {
         let lanes = seed.uniforms_in_lanes(Purpose::Organic, u32::MAX - 3, 9, 2);
         for lane in 0..LANES {
             let scalar = seed.uniforms(Purpose::Organic, (u32::MAX - 3).wrapping_add(lane as u32), 9, 2);
+            for word in 0..4 {
+                assert_eq!(lanes[word][lane].to_bits(), scalar[word].to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn block_lanes_equal_scalars() {
+        let seed = Seed::new(0x0123_4567_89ab_cdef);
+        let lanes = seed.uniforms_of_blocks(Purpose::Posterior, 5, 9, u32::MAX - 3);
+        for lane in 0..LANES {
+            let scalar = seed.uniforms(Purpose::Posterior, 5, 9, (u32::MAX - 3).wrapping_add(lane as u32));
             for word in 0..4 {
                 assert_eq!(lanes[word][lane].to_bits(), scalar[word].to_bits());
             }

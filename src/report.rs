@@ -1,1 +1,254 @@
 //! What leaves a run: tables, JSON, Parquet, figures, pages.
+//!
+//! [`run_to_folder`] runs an experiment into `DIR.partial` and puts it in place when it is complete. Every finished unit
+//! of work is stored there, so that an interrupted run goes on to the same bytes. Nothing here prints or reads a clock.
+
+mod decisions;
+mod figure;
+mod folder;
+mod manifest;
+mod page;
+mod table;
+mod units;
+
+pub use decisions::{DecisionLog, LogHeader};
+use figure::figure;
+pub use folder::{RESUME_FILE, Resume, is_occupied, partial_of, read_resume};
+use page::page;
+use table::series_csv;
+pub use table::{screen, table_csv};
+
+use crate::episode::Reward;
+use crate::evaluation::{Comparison, Contestant, Results, Summary, Title, summarise};
+use crate::oracle::ORACLES;
+use crate::scenario::Experiment;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How a copy of the scenario is written into a folder.
+pub type KeepScenario = fn(&Experiment, &Path) -> io::Result<()>;
+
+/// How a run is carried out and where it goes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder of results; the work is done beside it, in `DIR.partial`.
+    pub out: PathBuf,
+    /// Writes a copy of the scenario into a folder, for whoever resumes or reads the results.
+    pub keep_scenario: KeepScenario,
+    /// Threads; as many as the machine has where absent.
+    pub threads: Option<usize>,
+    /// Only these policies; all where empty.
+    pub policies: Vec<String>,
+    /// Write every decision to Parquet.
+    pub log: bool,
+    /// With the probabilities of all actions.
+    pub log_probabilities: bool,
+    /// Replace a folder that is there.
+    pub force: bool,
+    /// Go on from what `DIR.partial` holds, instead of beginning anew.
+    pub resume: bool,
+    /// The command line, for the manifest.
+    pub command: String,
+}
+
+impl Options {
+    /// A run into this folder with nothing special asked for.
+    #[must_use]
+    pub fn new(out: PathBuf, keep_scenario: KeepScenario) -> Self {
+        Self {
+            out,
+            keep_scenario,
+            threads: None,
+            policies: Vec::new(),
+            log: false,
+            log_probabilities: false,
+            force: false,
+            resume: false,
+            command: String::new(),
+        }
+    }
+}
+
+/// Hears how far a run is, and is the only one with a clock.
+pub trait Progress: Sync {
+    /// So many units of work in all, so many of them restored.
+    fn begin(&self, units: u64, restored: u64);
+    /// One more is done.
+    fn advance(&self);
+    /// Seconds since the run began.
+    fn seconds(&self) -> f64;
+    /// When the run began, ISO 8601 in UTC.
+    fn started_at(&self) -> String;
+}
+
+/// A finished run.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// All figures.
+    pub summary: Summary,
+    /// `summary.json` as written.
+    pub json: String,
+    /// Where the results are.
+    pub folder: PathBuf,
+    /// Consumer-ticks per second of wall clock, training and judging together, of what this call ran.
+    pub consumer_ticks_per_second: f64,
+}
+
+/// Why a run did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The folder holds something.
+    #[error("`{}` exists and is not empty; take another folder with --out, or --force to replace it when the run is complete", .0.display())]
+    Occupied(PathBuf),
+    /// No contestant of this name.
+    #[error("no policy is named `{name}`; the scenario has {known}")]
+    UnknownPolicy {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+        /// The nearest name.
+        suggestion: Option<String>,
+    },
+    /// What is to be resumed is of another scenario.
+    #[error("`{}` was begun with another scenario, seed, number of replications or choice of policies; begin anew without --resume", .0.display())]
+    OtherRun(PathBuf),
+    /// A file or folder cannot be written or read.
+    #[error("cannot write `{}`: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The comparison stopped.
+    #[error(transparent)]
+    Comparison(#[from] crate::evaluation::ComparisonError),
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The figure could not be drawn.
+    #[error("cannot draw the figure: {0}")]
+    Figure(String),
+}
+
+impl RunError {
+    /// Whether the input is at fault, so that nothing was started or written.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::Occupied(_) | Self::UnknownPolicy { .. } | Self::OtherRun(_))
+    }
+
+    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path, source }
+    }
+}
+
+/// The contestants that were asked for, in file order.
+///
+/// # Errors
+/// Where a name is unknown.
+pub fn select<'a>(contestants: &'a [Contestant], names: &[String]) -> Result<Vec<&'a Contestant>, RunError> {
+    for name in names {
+        if !contestants.iter().any(|contestant| contestant.name == *name) {
+            let near = contestants.iter().map(|c| (strsim::damerau_levenshtein(&c.name, name), &c.name)).min();
+            let known: Vec<String> = contestants.iter().map(|contestant| format!("`{}`", contestant.name)).collect();
+            return Err(RunError::UnknownPolicy {
+                name: name.clone(),
+                known: known.join(", "),
+                suggestion: near.filter(|(distance, near)| *distance <= near.len().div_ceil(3)).map(|(_, n)| n.clone()),
+            });
+        }
+    }
+    Ok(contestants.iter().filter(|c| names.is_empty() || names.contains(&c.name)).collect())
+}
+
+/// Runs an experiment and puts its results in place.
+///
+/// # Errors
+/// Where the input is wrong (nothing was written then), a policy breaks the mask, an agent diverges, or a file cannot be
+/// written.
+pub fn run_to_folder(
+    experiment: &Experiment,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Finished, RunError> {
+    let selected = select(&experiment.contestants, &options.policies)?;
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = options.threads {
+        pool = pool.num_threads(threads);
+    }
+    let pool = pool.build().map_err(|error| RunError::Threads {
+        threads: options.threads.unwrap_or_default(),
+        reason: error.to_string(),
+    })?;
+    let folder = folder::Partial::open(experiment, &selected, options)?;
+    let comparison = Comparison {
+        world: experiment.world.as_ref(),
+        contestants: &selected,
+        training: &experiment.training,
+        seed: experiment.seed,
+        replications: experiment.replications,
+    };
+    let store = units::Files::new(&comparison, experiment, options, folder.path(), progress);
+    store.begin();
+    let results = pool.install(|| comparison.run(&store))?;
+    let title = Title { scenario: &experiment.name, scenario_hash: &experiment.hash };
+    let is_oracle = |kind: &str| ORACLES.iter().any(|oracle| oracle.name == kind);
+    let summary = summarise(&comparison, &results, title, &experiment.guardrails, &is_oracle);
+    let run = Run { experiment, comparison: &comparison, results: &results, summary: &summary, options };
+    let json = run.write(&folder, &store, progress, pool.current_num_threads())?;
+    let rate = store.consumer_ticks() as f64 / progress.seconds().max(1e-9);
+    let folder = folder.put_in_place()?;
+    Ok(Finished { summary, json, folder, consumer_ticks_per_second: rate })
+}
+
+/// All that the files of a run are made from.
+pub(crate) struct Run<'a> {
+    pub experiment: &'a Experiment,
+    pub comparison: &'a Comparison<'a>,
+    pub results: &'a Results,
+    pub summary: &'a Summary,
+    pub options: &'a Options,
+}
+
+impl Run<'_> {
+    /// Every file but those of the units; returns `summary.json`.
+    fn write(
+        &self,
+        folder: &folder::Partial,
+        store: &units::Files<'_>,
+        progress: &dyn Progress,
+        threads: usize,
+    ) -> Result<String, RunError> {
+        let mut json = serde_json::to_string_pretty(self.summary)
+            .map_err(|error| RunError::File { path: folder.path().join("summary.json"), source: error.into() })?;
+        json.push('\n');
+        let figure = figure(self)?;
+        folder.write("summary.json", json.as_bytes())?;
+        folder.write("table.csv", table_csv(self.summary).as_bytes())?;
+        folder.write("series.csv", series_csv(self).as_bytes())?;
+        folder.write("figure.svg", figure.as_bytes())?;
+        folder.write("report.html", page(self, &figure).as_bytes())?;
+        let manifest = manifest::manifest(self, store, progress, threads);
+        folder.write("manifest.json", format!("{manifest:#}\n").as_bytes())?;
+        Ok(json)
+    }
+
+    fn reward_days(&self) -> f64 {
+        let ticks = match self.experiment.training.reward {
+            Reward::Tick => 1,
+            Reward::Window { ticks } => ticks,
+        };
+        f64::from(ticks) * self.experiment.world.spec().tick_days
+    }
+}
+
+#[cfg(test)]
+mod tests;

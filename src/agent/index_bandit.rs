@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::io;
+use std::sync::OnceLock;
 
 /// How far above its mean an arm may lie.
 pub trait Width: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static {
@@ -41,20 +42,16 @@ pub struct IndexBandit<W: Width> {
     width: W,
     range: RewardRange,
     arms: Arms,
-    /// Follows from the rest.
+    /// Follows from the rest. Made when first asked for, since many shards may teach before the next decision.
     #[serde(skip)]
-    ranking: Ranking,
+    ranking: OnceLock<Ranking>,
 }
 
 impl<W: Width> IndexBandit<W> {
     /// How a registry makes it.
     pub(super) const BUILD: AgentBuild = AgentBuild {
         create: |values, spec| Ok(Box::new(Self::new(values, spec)?)),
-        load: |from| {
-            let mut agent: Self = serde_json::from_reader(from)?;
-            agent.rank();
-            Ok(Box::new(agent))
-        },
+        load: |from| Ok(Box::new(serde_json::from_reader::<_, Self>(from)?)),
     };
 
     /// A bandit that has learned nothing.
@@ -62,11 +59,8 @@ impl<W: Width> IndexBandit<W> {
     /// # Errors
     /// Where the declared range of rewards is empty.
     pub fn new(values: &Values, spec: &Spec) -> Result<Self, Refusal> {
-        let arms = Arms::new(values, spec);
-        let ranking = Ranking::default();
-        let mut agent = Self { width: W::new(values), range: RewardRange::new(values)?, arms, ranking };
-        agent.rank();
-        Ok(agent)
+        let (width, range) = (W::new(values), RewardRange::new(values)?);
+        Ok(Self { width, range, arms: Arms::new(values, spec), ranking: OnceLock::new() })
     }
 
     /// Index of every action, on the scale where rewards lie in [0, 1]; `None` for an untried one.
@@ -80,8 +74,8 @@ impl<W: Width> IndexBandit<W> {
         (0..self.arms.actions()).map(|action| self.arms.is_tried(action).then(|| index(action))).collect()
     }
 
-    fn rank(&mut self) {
-        self.ranking = Ranking::new(&self.indices());
+    fn ranking(&self) -> &Ranking {
+        self.ranking.get_or_init(|| Ranking::new(&self.indices()))
     }
 }
 
@@ -92,12 +86,13 @@ impl<W: Width> Policy for IndexBandit<W> {
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {
         probabilities.reset(observation.rows(), observation.allowed.actions());
+        let ranking = self.ranking();
         for row in 0..observation.rows() {
             let allowed = observation.allowed.row(row);
-            match self.ranking.choose(allowed) {
+            match ranking.choose(allowed) {
                 Choice::Best(action) => probabilities.set(row, usize::from(action), 1.0),
                 Choice::Untried(count) => {
-                    for (index, mut word) in self.ranking.untried(allowed).enumerate() {
+                    for (index, mut word) in ranking.untried(allowed).enumerate() {
                         while word != 0 {
                             let action = index * 64 + word.trailing_zeros() as usize;
                             probabilities.set(row, action, 1.0 / count as f32);
@@ -112,13 +107,14 @@ impl<W: Width> Policy for IndexBandit<W> {
     fn decide(&self, observation: &Observation, seed: Seed, decision: &mut Decision) {
         decision.reset(observation.rows());
         decision.probabilities.reset(0, 0);
+        let ranking = self.ranking();
         for (row, &consumer) in observation.consumer_ids.iter().enumerate() {
             let allowed = observation.allowed.row(row);
-            match self.ranking.choose(allowed) {
+            match ranking.choose(allowed) {
                 Choice::Best(action) => decision.actions[row] = action,
                 Choice::Untried(count) => {
                     let u = seed.uniforms(Purpose::Policy, consumer, observation.tick, 0)[0];
-                    decision.actions[row] = pick::bit(self.ranking.untried(allowed), count, u);
+                    decision.actions[row] = pick::bit(ranking.untried(allowed), count, u);
                     decision.propensities[row] = 1.0 / count as f32;
                 }
             }
@@ -135,11 +131,13 @@ impl<W: Width> Agent for IndexBandit<W> {
             outside += u64::from(!(0.0..=1.0).contains(&value));
             if W::CLIPS { value.clamp(0.0, 1.0) } else { value }
         })?;
-        self.rank();
+        self.ranking.take();
         Ok(vec![("rewards_outside_range", outside as f64)])
     }
 
     fn snapshot(&self) -> Box<dyn Policy> {
+        // Made here once, not by each thread that decides.
+        self.ranking();
         Box::new(self.clone())
     }
 

@@ -40,21 +40,24 @@ pub const ENTRY: Entry<PolicyBuild> = Entry {
     build: |values, spec| Ok(Box::new(Rule::new(values, spec)?)),
 };
 
+/// Relative error that a number of days may have as a number of ticks: an hour is no exact part of a day.
+const ROUNDING: f64 = 1e-6;
+
 impl Rule {
     fn new(values: &Values, spec: &Spec) -> Result<Self, Refusal> {
-        let period_ticks = whole_ticks(values, "every_days", spec)?;
-        if period_ticks == 0 {
+        let every_days = values.number("every_days");
+        if every_days < spec.tick_days * (1.0 - ROUNDING) {
             return Err(Refusal::new(
                 values,
                 "every_days",
-                format!("{} days are shorter than a tick of {} days", values.number("every_days"), spec.tick_days),
+                format!("{every_days} days are shorter than a tick of {} days", spec.tick_days),
                 "a rule sends at most once per tick: use `always`, or shorten the tick",
             ));
         }
         let conditions = values.texts("segment").iter().map(|text| Condition::parse(text, values, "segment", spec));
         Ok(Self {
             action: contact::chosen_action(values, spec)?,
-            period_ticks,
+            period_ticks: whole_ticks(values, "every_days", spec)?,
             start_tick: whole_ticks(values, "start_day", spec)?,
             stagger: values.boolean("stagger"),
             segment: conditions.collect::<Result<_, _>>()?,
@@ -80,7 +83,7 @@ fn whole_ticks(values: &Values, key: &str, spec: &Spec) -> Result<u32, Refusal> 
     let ticks = days / spec.tick_days;
     let rounded = libm::round(ticks);
     let too_many = rounded > f64::from(u32::MAX);
-    if too_many || (rounded >= 1.0 && (ticks - rounded).abs() > 1e-6 * rounded) {
+    if too_many || (ticks - rounded).abs() > ROUNDING * rounded.max(1.0) {
         return Err(Refusal::new(
             values,
             key,
@@ -156,7 +159,13 @@ mod tests {
         assert_eq!(calendar(&values.clone().with("every_days", Value::Integer(14)), &weekly_ticks, 4)[2], [1; 4]);
         let refusal = (ENTRY.build)(&values.clone().with("every_days", Value::Integer(10)), &weekly_ticks).unwrap_err();
         assert_eq!((refusal.key.as_str(), refusal.help.as_str()), ("every_days", "the nearest that fits is 7 days"));
-        assert!((ENTRY.build)(&values.with("every_days", Value::Integer(1)), &weekly_ticks).is_err());
+        let refused =
+            |key, value| (ENTRY.build)(&values.clone().with(key, Value::Number(value)), &weekly_ticks).unwrap_err();
+        assert!(refused("every_days", 1.0).message.contains("shorter than a tick"));
+        assert_eq!(refused("start_day", 3.0).help, "the nearest that fits is 0 days");
+        let hourly_ticks = Spec { tick_days: 1.0 / 24.0, ..spec() };
+        let sent = calendar(&values, &hourly_ticks, 24 * 14);
+        assert_eq!((0..24 * 14).filter(|tick| sent[*tick] == [1; 4]).collect::<Vec<_>>(), [0, 168]);
     }
 
     #[test]

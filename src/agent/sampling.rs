@@ -14,10 +14,23 @@ fn uniform(stream: &mut Stream) -> f64 {
     (bits as f64 + 0.5) * (1.0 / (1_u64 << 52) as f64)
 }
 
-/// Standard normal (Box & Muller 1958).
-pub(super) fn normal(stream: &mut Stream) -> f64 {
-    let radius = (-2.0 * libm::log(uniform(stream))).sqrt();
-    radius * libm::cos(std::f64::consts::TAU * uniform(stream))
+/// Standard normals, two at a time (Box & Muller 1958).
+#[derive(Debug, Default)]
+pub(super) struct Normals {
+    spare: Option<f64>,
+}
+
+impl Normals {
+    /// The next one.
+    pub(super) fn sample(&mut self, stream: &mut Stream) -> f64 {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        let radius = (-2.0 * libm::log(uniform(stream))).sqrt();
+        let (sine, cosine) = libm::sincos(std::f64::consts::TAU * uniform(stream));
+        self.spare = Some(radius * sine);
+        radius * cosine
+    }
 }
 
 /// Beta with two positive shapes (Cheng 1978, *Generating beta variates with nonintegral shape parameters*: algorithm BB
@@ -112,14 +125,17 @@ mod tests {
     #[test]
     fn normals_follow_their_distribution() {
         let mut stream = Seed::new(17).stream(Purpose::Posterior, 0, 1);
-        let samples: Vec<f64> = (0..20_000).map(|_| normal(&mut stream)).collect();
+        let mut normals = Normals::default();
+        let samples: Vec<f64> = (0..20_000).map(|_| normals.sample(&mut stream)).collect();
         assert!(fits(&samples, normal_cdf));
+        let products: Vec<f64> = samples.chunks(2).map(|pair| pair[0] * pair[1]).collect();
+        assert!(mean_and_variance(&products).0.abs() < 4.0 / 100.0, "the two of a pair are independent");
     }
 
     #[test]
     fn values_are_stable() {
         let mut stream = Seed::new(7).stream(Purpose::Posterior, 3, 5);
-        let values = [normal(&mut stream), beta(&mut stream, 2.0, 3.0), beta(&mut stream, 0.5, 2.0)];
+        let values = [Normals::default().sample(&mut stream), beta(&mut stream, 2.0, 3.0), beta(&mut stream, 0.5, 2.0)];
         let expected = [4_607_195_110_219_823_758, 4_601_062_981_965_754_714, 4_587_504_265_607_614_160];
         assert_eq!(values.map(f64::to_bits), expected);
     }

@@ -20,7 +20,8 @@
 //! 6. `model = "factored"` samples each level of each factor and adds them up; see [`super::arms`].
 
 use super::arms::{Arms, MODEL, Moments, REWARD_HIGH, REWARD_LOW, RewardRange};
-use super::{AgentBuild, ranking, sampling};
+use super::sampling::{self, Normals};
+use super::{AgentBuild, ranking};
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
 use crate::random::{Purpose, Seed, Stream};
@@ -87,10 +88,10 @@ enum Posterior {
 }
 
 impl Posterior {
-    fn sample(self, stream: &mut Stream) -> f64 {
+    fn sample(self, stream: &mut Stream, normals: &mut Normals) -> f64 {
         match self {
             Self::Beta { successes, failures } => sampling::beta(stream, successes, failures),
-            Self::Normal { mean, deviation } => mean + deviation * sampling::normal(stream),
+            Self::Normal { mean, deviation } => mean + deviation * normals.sample(stream),
         }
     }
 }
@@ -160,8 +161,9 @@ impl Thompson {
         let mut orders = vec![0; self.samples as usize * actions];
         for (sample, order) in orders.chunks_mut(actions.max(1)).enumerate() {
             let mut stream = seed.stream(Purpose::Posterior, sample as u32, tick);
+            let mut normals = Normals::default();
             for (value, posterior) in of_arm.iter_mut().zip(&posteriors) {
-                *value = posterior.sample(&mut stream);
+                *value = posterior.sample(&mut stream, &mut normals);
             }
             for (action, value) in of_action.iter_mut().enumerate() {
                 *value = self.arms.combine(action, &of_arm);
@@ -348,8 +350,8 @@ mod tests {
             .with("floor", Value::Number(0.0));
         let mut agent = Thompson::new(&values, &flat(9)).unwrap();
         let regret = regret(&mut agent, &MEANS, 4_000, SEED);
-        // 132 is Lai & Robbins' bound for these arms (see `kl_ucb`); drawing at random loses 1,640.
-        assert!(regret < 200.0, "{regret}");
+        // Lai & Robbins' constant times ln 4,000 is 75.2 for these arms (see `kl_ucb`); drawing at random loses 1,640.
+        assert!(regret < 1.5 * 75.2, "{regret}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use mercato::protocol::{
     Action, ActionBits, ActionSpace, Agent, Decision, Diverged, Factor, Feature, Observation, Policy, Spec, Transitions,
 };
 use mercato::random::{Purpose, Seed};
-use mercato::registry::{Kind, Parameter, Refusal, Value, Values};
+use mercato::registry::{Kind, NumericTable, Parameter, Refusal, Value, Values};
 use mercato::statistics::{chi_square, chi_square_p_value, normal_cdf};
 use mercato::units::Money;
 use proptest::prelude::*;
@@ -139,6 +139,13 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
         let names = (0..states).map(|state| spec.actions.actions[(state + 1) % spec.actions.len()].name.clone());
         values.set("actions", Value::Texts(names.collect()), None);
     }
+    if name == "softmax_linear" {
+        let header = (0..spec.actions.len()).map(|action| format!("action_{action}")).collect();
+        let weight = |feature: usize, action: usize| ((feature * 7 + action * 3) % 11) as f64 / 10.0 - 0.5;
+        let row = |feature| (0..spec.actions.len()).map(|action| weight(feature, action)).collect();
+        let rows = (0..spec.features.len()).map(row).collect();
+        values.set("weights", Value::Csv(NumericTable { header, rows }), None);
+    }
     for parameter in parameters.iter().filter(|parameter| parameter.required) {
         assert!(values.get(parameter.name).is_some(), "{name}: say in `values` what {} is here", parameter.name);
     }
@@ -192,7 +199,7 @@ fn laws(spec: &Spec) -> Vec<(String, Box<dyn Policy>)> {
     let mut policies = fixed(spec);
     for (label, mut agent, _) in agents(spec) {
         policies.push((format!("{label}, fresh"), agent.snapshot()));
-        train(agent.as_mut(), spec, 0..4).unwrap();
+        train(agent.as_mut(), spec, 0..4).expect("rewards are finite");
         policies.push((format!("{label}, trained"), agent.snapshot()));
     }
     policies
@@ -447,7 +454,7 @@ fn a_snapshot_is_the_agent_and_stays_so() {
 
 fn saved(agent: &dyn Agent) -> Vec<u8> {
     let mut bytes = Vec::new();
-    agent.save(&mut bytes).unwrap();
+    agent.save(&mut bytes).expect("memory can be written");
     bytes
 }
 

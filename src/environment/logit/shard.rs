@@ -181,19 +181,19 @@ fn first_stage(
     fatigue: &mut [f32; LANES],
     recency: &[f32; LANES],
 ) -> [f32; LANES] {
-    let mut odds = [0.0; LANES];
-    let mut added = [0.0; LANES];
+    let mut odds = [0; LANES];
+    let mut added = [0; LANES];
     for ((action, lanes), &cost) in (0..).zip(log_odds).zip(&response.fatigue_costs) {
         for lane in 0..LANES {
-            let is_chosen = chosen[lane] == action;
-            let tired = lanes[lane] - fatigue[lane] * cost;
-            odds[lane] = if is_chosen { tired } else { odds[lane] };
-            added[lane] = if is_chosen { cost } else { added[lane] };
+            let mask = equality_mask(chosen[lane], action);
+            odds[lane] |= (lanes[lane] - fatigue[lane] * cost).to_bits() & mask;
+            added[lane] |= cost.to_bits() & mask;
         }
     }
+    let mut odds = odds.map(f32::from_bits);
     for lane in 0..LANES {
         odds[lane] += response.recency_coefficient * recency[lane];
-        fatigue[lane] = response.fatigue_decay * fatigue[lane] + added[lane];
+        fatigue[lane] = response.fatigue_decay * fatigue[lane] + f32::from_bits(added[lane]);
     }
     odds
 }
@@ -201,13 +201,19 @@ fn first_stage(
 /// Log-odds of the chosen action.
 #[inline(always)]
 fn select(log_odds: &[[f32; LANES]], chosen: &[u32; LANES]) -> [f32; LANES] {
-    let mut odds = [0.0; LANES];
+    let mut odds = [0; LANES];
     for (action, lanes) in (0..).zip(log_odds) {
         for lane in 0..LANES {
-            odds[lane] = if chosen[lane] == action { lanes[lane] } else { odds[lane] };
+            odds[lane] |= lanes[lane].to_bits() & equality_mask(chosen[lane], action);
         }
     }
-    odds
+    odds.map(f32::from_bits)
+}
+
+/// All ones where equal, else 0: selecting by bits leaves the compiler nothing to branch on.
+#[inline(always)]
+fn equality_mask(one: u32, other: u32) -> u32 {
+    u32::from(one == other).wrapping_neg()
 }
 
 /// Books spend, costs and profit of one block.

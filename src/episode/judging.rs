@@ -1,0 +1,239 @@
+//! A frozen policy over the horizon.
+
+use super::maturing::{Matured, Window};
+use super::record::ShardRecord;
+use super::{ConsumerRecord, Exchange, Record, discount_weights};
+use crate::protocol::{Environment, MaskedAction, Policy, Shard, Spec, Views};
+use crate::random::Seed;
+use rayon::prelude::*;
+
+/// Shards that step together where an uncoupled market is logged: bounds what waits for its window, and is part of the
+/// order of the log.
+const LOGGED_SHARDS: usize = 16;
+
+/// Receives every decision of a judged policy, tick by tick.
+///
+/// Order: in a coupled market by (tick, consumer). In an uncoupled one the shards come in groups of 16, each group by
+/// (tick, consumer). A step comes when its window has closed, or at the horizon. Never dependent on threads.
+pub trait DecisionSink: Send {
+    /// Whether it reads [`Matured::probabilities`].
+    fn wants_probabilities(&self) -> bool {
+        false
+    }
+    /// Ticks of the window whose profit it reads, at least 1.
+    fn window_ticks(&self) -> u32 {
+        1
+    }
+    /// Takes one tick of one shard. `closed`: the window closed within the horizon.
+    fn take(&mut self, step: &Matured, closed: bool);
+}
+
+/// What is kept of a judged policy besides the totals.
+#[derive(Default)]
+pub struct Recorder<'a> {
+    /// Keep values per consumer.
+    pub by_consumer: bool,
+    /// Who takes the decisions.
+    pub sink: Option<&'a mut dyn DecisionSink>,
+}
+
+/// Drives a frozen policy over the horizon of an environment that stands at tick 0.
+///
+/// # Errors
+/// Where the policy chooses an action that the mask forbids (and the environment enforces its mask).
+pub fn judge(
+    environment: &mut dyn Environment,
+    policy: &dyn Policy,
+    seed: Seed,
+    recorder: Recorder<'_>,
+) -> Result<Record, MaskedAction> {
+    let spec = environment.spec().clone();
+    let judging = Judging {
+        weights: discount_weights(spec.discount, spec.horizon),
+        spec,
+        policy,
+        seed,
+        by_consumer: recorder.by_consumer,
+    };
+    let records = match (environment.is_coupled(), recorder.sink) {
+        (false, None) => judging.shard_by_shard(environment.shards_mut())?,
+        (false, Some(sink)) => {
+            let mut records = Vec::new();
+            for shards in environment.shards_mut().chunks_mut(LOGGED_SHARDS) {
+                records.extend(judging.tick_by_tick(&mut Uncoupled(shards), Some(&mut *sink))?);
+            }
+            records
+        }
+        (true, sink) => judging.tick_by_tick(&mut Coupled(environment), sink)?,
+    };
+    Ok(judging.total(records))
+}
+
+/// Shards that live a tick together, and what joins them after it.
+trait Together {
+    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>];
+    fn end_tick(&mut self);
+}
+
+struct Coupled<'a>(&'a mut dyn Environment);
+
+impl Together for Coupled<'_> {
+    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>] {
+        self.0.shards_mut()
+    }
+
+    fn end_tick(&mut self) {
+        self.0.end_tick();
+    }
+}
+
+struct Uncoupled<'a>(&'a mut [Box<dyn Shard>]);
+
+impl Together for Uncoupled<'_> {
+    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>] {
+        self.0
+    }
+
+    fn end_tick(&mut self) {}
+}
+
+struct Judging<'a> {
+    spec: Spec,
+    weights: Vec<f64>,
+    policy: &'a dyn Policy,
+    seed: Seed,
+    by_consumer: bool,
+}
+
+impl Judging<'_> {
+    /// All ticks of a shard while it is in cache; shards in parallel.
+    fn shard_by_shard(&self, shards: &mut [Box<dyn Shard>]) -> Result<Vec<Record>, MaskedAction> {
+        let views = self.policy.views();
+        let lived: Vec<Result<Record, MaskedAction>> = shards
+            .par_iter_mut()
+            .map_init(Exchange::default, |exchange, shard| {
+                let mut record = self.open(shard.as_ref());
+                for tick in 0..self.spec.horizon {
+                    // What may be seen of each consumer before the decision.
+                    exchange.observe(shard.as_mut(), views);
+                    // One action per consumer, and what it brought.
+                    exchange.act(shard.as_mut(), self.policy, self.seed)?;
+                    // Integers are counted; nothing else is kept.
+                    record.count(tick, &exchange.decision, &exchange.outcome, &self.weights);
+                }
+                Ok(self.close(shard.as_ref(), record))
+            })
+            .collect();
+        // The first error in shard order, whichever thread met one first.
+        lived.into_iter().collect()
+    }
+
+    /// All shards of a tick, then the barrier, then the next tick.
+    fn tick_by_tick(
+        &self,
+        together: &mut dyn Together,
+        mut sink: Option<&mut (dyn DecisionSink + '_)>,
+    ) -> Result<Vec<Record>, MaskedAction> {
+        let logged = sink.is_some();
+        let ticks = sink.as_ref().map_or(1, |sink| sink.window_ticks().max(1));
+        let law = sink.as_ref().is_some_and(|sink| sink.wants_probabilities());
+        let views = if logged { Views { features: true } } else { self.policy.views() };
+        let mut lanes: Vec<Lane> = together
+            .shards_mut()
+            .iter()
+            .map(|shard| Lane::new(self.open(shard.as_ref()), logged.then(|| Window::new(ticks))))
+            .collect();
+        for tick in 0..self.spec.horizon {
+            let steps: Vec<Result<(), MaskedAction>> = together
+                .shards_mut()
+                .par_iter_mut()
+                .zip(&mut lanes)
+                .map(|(shard, lane)| lane.step(self, shard.as_mut(), views, tick, law))
+                .collect();
+            steps.into_iter().collect::<Result<(), MaskedAction>>()?;
+            // The barrier: budgets and other shared quantities, in shard order.
+            together.end_tick();
+            if let Some(sink) = sink.as_deref_mut() {
+                lanes.iter_mut().filter_map(Lane::matured).for_each(|step| sink.take(step, true));
+            }
+        }
+        if let Some(sink) = sink {
+            // All lanes have the same number of open windows.
+            for _ in 1..ticks {
+                lanes.iter_mut().filter_map(Lane::cut_off).for_each(|step| sink.take(step, false));
+            }
+        }
+        let shards = together.shards_mut();
+        Ok(shards.iter().zip(lanes).map(|(shard, lane)| self.close(shard.as_ref(), lane.record)).collect())
+    }
+
+    fn open(&self, shard: &dyn Shard) -> ShardRecord {
+        ShardRecord::new(&self.spec, shard.consumers().len(), self.by_consumer)
+    }
+
+    fn close(&self, shard: &dyn Shard, record: ShardRecord) -> Record {
+        let mut terminal_values = Vec::new();
+        shard.terminal_values(&mut terminal_values);
+        record.close(&terminal_values, &self.weights, self.by_consumer)
+    }
+
+    /// Adds the shards up, in shard order.
+    fn total(&self, records: Vec<Record>) -> Record {
+        let mut total = Record::new(&self.spec);
+        let mut by_consumer = ConsumerRecord::default();
+        for record in records {
+            total.add(&record);
+            if let Some(part) = record.by_consumer {
+                by_consumer.profits.extend(part.profits);
+                by_consumer.terminal_values.extend(part.terminal_values);
+                by_consumer.contacts.extend(part.contacts);
+            }
+        }
+        total.by_consumer = self.by_consumer.then_some(by_consumer);
+        total
+    }
+}
+
+/// One shard's buffers between the barriers.
+struct Lane {
+    exchange: Exchange,
+    record: ShardRecord,
+    window: Option<Window>,
+}
+
+impl Lane {
+    fn new(record: ShardRecord, window: Option<Window>) -> Self {
+        Self { exchange: Exchange::default(), record, window }
+    }
+
+    fn step(
+        &mut self,
+        judging: &Judging<'_>,
+        shard: &mut dyn Shard,
+        views: Views,
+        tick: u32,
+        law: bool,
+    ) -> Result<(), MaskedAction> {
+        let exchange = &mut self.exchange;
+        exchange.observe(shard, views);
+        exchange.act(shard, judging.policy, judging.seed)?;
+        self.record.count(tick, &exchange.decision, &exchange.outcome, &judging.weights);
+        if let Some(window) = &mut self.window {
+            if law {
+                // A rule decides without writing its law down: the log asks for it.
+                let Exchange { observation, decision, .. } = exchange;
+                judging.policy.probabilities(observation, judging.seed, &mut decision.probabilities);
+            }
+            window.push(exchange, law);
+        }
+        Ok(())
+    }
+
+    fn matured(&mut self) -> Option<&Matured> {
+        self.window.as_mut()?.matured().map(|step| &*step)
+    }
+
+    fn cut_off(&mut self) -> Option<&Matured> {
+        self.window.as_mut()?.cut_off().map(|step| &*step)
+    }
+}

@@ -1,0 +1,201 @@
+use super::toy::{Constant, Means, Toy, Uniform};
+use super::*;
+use crate::protocol::{Kpi, World};
+
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+fn judged(toy: &Toy, policy: &dyn Policy, by_consumer: bool) -> Record {
+    let recorder = Recorder { by_consumer, sink: None };
+    judge(toy.open(Seed::new(3)).as_mut(), policy, Seed::new(4), recorder).unwrap()
+}
+
+#[derive(Default)]
+struct Kept {
+    rows: Vec<(u32, u32, u16, i64, i64, bool)>,
+    ticks: u32,
+}
+
+impl DecisionSink for Kept {
+    fn wants_probabilities(&self) -> bool {
+        true
+    }
+
+    fn window_ticks(&self) -> u32 {
+        self.ticks
+    }
+
+    fn take(&mut self, step: &Matured, closed: bool) {
+        for (row, &consumer) in step.observation.consumer_ids.iter().enumerate() {
+            let action = step.actions[row];
+            assert_eq!(step.probabilities.get(row, action as usize), step.propensities[row]);
+            let (profit, window) = (step.profits[row].micros(), step.window_profits[row].micros());
+            self.rows.push((step.observation.tick, consumer, action, profit, window, closed));
+        }
+    }
+}
+
+#[test]
+fn records_are_the_same_on_any_number_of_threads() {
+    let toy = Toy::new(3_000, 10);
+    let records = [1, 2, 7].map(|threads| on_threads(threads, || judged(&toy, &Uniform, true)));
+    assert_eq!(records[0], records[1]);
+    assert_eq!(records[0], records[2]);
+    assert!(records[0].total(Kpi::Orders) > 0);
+}
+
+#[test]
+fn a_neutral_coupling_changes_no_byte() {
+    let apart = Toy::new(3_000, 10);
+    let coupled = Toy { coupled: true, budget: Some(i64::MAX), ..apart.clone() };
+    assert_eq!(judged(&apart, &Uniform, true), judged(&coupled, &Uniform, true));
+}
+
+#[test]
+fn a_shared_budget_binds_all_shards_at_the_barrier() {
+    let toy = Toy { coupled: true, budget: Some(4_000), ..Toy::new(3_000, 10) };
+    let record = judged(&toy, &Constant(1), false);
+    let per_tick: Vec<i64> = record.series.iter().map(|tally| tally.get(Kpi::Messages)).collect();
+    assert_eq!(per_tick[0], 3_000);
+    assert!(per_tick[1] > 1_000, "the second tick began with money left: {per_tick:?}");
+    assert!(per_tick[2..].iter().all(|&sent| sent == 0), "{per_tick:?}");
+}
+
+#[test]
+fn logging_changes_no_number_and_every_decision_is_logged_once() {
+    for coupled in [false, true] {
+        let toy = &Toy { coupled, ..Toy::new(20_000, 4) };
+        let mut logs = Vec::new();
+        for threads in [1, 7] {
+            let mut sink = Kept { ticks: 2, ..Kept::default() };
+            let logged = &mut sink;
+            let record = on_threads(threads, || {
+                let plain = judged(toy, &Uniform, true);
+                let recorder = Recorder { by_consumer: true, sink: Some(logged) };
+                let record = judge(toy.open(Seed::new(3)).as_mut(), &Uniform, Seed::new(4), recorder).unwrap();
+                assert_eq!(plain, record);
+                record
+            });
+            let profit: i64 = sink.rows.iter().map(|row| row.3).sum();
+            assert_eq!(profit, record.total(Kpi::Profit));
+            logs.push(sink.rows);
+        }
+        assert!(logs[0] == logs[1]);
+        let mut addresses: Vec<(u32, u32)> = logs[0].iter().map(|row| (row.0, row.1)).collect();
+        let group = if coupled { u32::MAX } else { 16 * 1024 };
+        assert!(addresses.is_sorted_by_key(|&(tick, consumer)| (consumer / group, tick, consumer)));
+        addresses.sort_unstable();
+        addresses.dedup();
+        assert_eq!(addresses.len(), 80_000);
+        let profit_at = |tick: u32, consumer: u32| logs[0].iter().find(|r| (r.0, r.1) == (tick, consumer)).unwrap();
+        for consumer in [0, 5_000, 17_000] {
+            assert_eq!(profit_at(1, consumer).4, profit_at(1, consumer).3 + profit_at(2, consumer).3);
+            assert!(profit_at(2, consumer).5 && !profit_at(3, consumer).5);
+        }
+    }
+}
+
+#[test]
+fn a_record_agrees_with_itself() {
+    let toy = Toy::new(2_500, 8);
+    let record = judged(&toy, &Uniform, true);
+    assert_eq!(record.consumers, 2_500);
+    assert_eq!(record.contacts.iter().sum::<u64>(), 2_500);
+    assert_eq!(record.action_counts.iter().sum::<u64>(), 20_000);
+    assert_eq!(record.total(Kpi::Messages) as u64, record.action_counts[1..].iter().sum::<u64>());
+    let each = record.by_consumer.as_ref().unwrap();
+    assert!((each.profits.iter().sum::<f64>() - record.discounted_profit()).abs() < 1e-6);
+    assert!((each.terminal_values.iter().sum::<f64>() - record.discounted_terminal_value()).abs() < 1e-6);
+    assert_eq!(i64::from(each.contacts.iter().sum::<u32>()), record.total(Kpi::Messages));
+}
+
+#[derive(Debug)]
+struct Careless;
+
+impl Policy for Careless {
+    fn views(&self) -> Views {
+        Views::default()
+    }
+
+    fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut crate::matrix::Matrix) {
+        probabilities.reset(observation.rows(), 3);
+        (0..observation.rows()).for_each(|row| probabilities.set(row, 2, 1.0));
+    }
+}
+
+#[test]
+fn a_masked_action_is_an_error_that_names_the_first_consumer() {
+    let toy = Toy::new(3_000, 4);
+    for threads in [1, 7] {
+        let error = on_threads(threads, || {
+            judge(toy.open(Seed::new(3)).as_mut(), &Careless, Seed::new(4), Recorder::default()).unwrap_err()
+        });
+        assert_eq!(error, MaskedAction { consumer: 0, action: 2, tick: 0 });
+    }
+}
+
+fn training(reward: Reward) -> Training {
+    Training { episodes: 2, seeds: vec![101, 102], reward }
+}
+
+#[test]
+fn training_learns_and_is_the_same_on_any_number_of_threads() {
+    let toy = Toy::new(3_000, 6);
+    let learned = [1, 2, 7].map(|threads| {
+        on_threads(threads, || {
+            let mut agent = Means::default();
+            let learning = train(&toy, &mut agent, &training(Reward::Tick), 0).unwrap();
+            (format!("{agent:?}"), learning)
+        })
+    });
+    assert_eq!(learned[0], learned[1]);
+    assert_eq!(learned[0], learned[2]);
+    let learning = &learned[0].1;
+    assert_eq!(learning.returns_per_consumer.len(), 4);
+    assert_eq!(learning.rows, 4 * 6 * 3_000);
+    let regret = learning.regret_per_consumer.unwrap();
+    let mut agent = Means::default();
+    train(&toy, &mut agent, &training(Reward::Tick), 0).unwrap();
+    let value = |policy: &dyn Policy| judged(&toy, policy, false).discounted_profit();
+    assert!(value(&agent) > value(&Uniform) && value(&agent) > value(&Constant(0)));
+    // Greedy on two cells leaves most of what no contact would lose against the best action.
+    assert!(regret > 0.0 && regret < 0.5 * 6.0 * 0.12, "{regret}");
+}
+
+#[test]
+fn replications_train_on_markets_of_their_own() {
+    let toy = Toy::new(200, 3);
+    let learn = |replication| train(&toy, &mut Means::default(), &training(Reward::Tick), replication).unwrap();
+    assert_ne!(learn(0), learn(1));
+    assert_eq!(learn(1), learn(1));
+}
+
+#[test]
+fn window_rewards_are_sums_of_ticks_in_shard_order_and_the_horizon_drops_open_windows() {
+    let toy = Toy::new(2_000, 5);
+    let kept = |reward| {
+        let mut agent = Means { keep_batches: true, ..Means::default() };
+        let training = Training { episodes: 1, seeds: vec![9], reward };
+        train(&toy, &mut agent, &training, 0).unwrap();
+        agent.batches
+    };
+    let window = kept(Reward::Window { ticks: 3 });
+    let addresses: Vec<(u32, u32)> = window.iter().map(|batch| (batch.0, batch.1)).collect();
+    assert_eq!(addresses, [(0, 0), (0, 1024), (1, 0), (1, 1024), (2, 0), (2, 1024)]);
+    let tick = kept(Reward::Tick);
+    assert_eq!(tick.len(), 10);
+    // Every reward of a window is a whole number of orders less at most three messages.
+    for reward in window.iter().flat_map(|batch| &batch.2) {
+        let messages = (reward.ceil() - reward) / 0.02;
+        assert!((messages - messages.round()).abs() < 1e-3 && messages < 3.5, "{reward}");
+    }
+}
+
+#[test]
+fn rows_that_have_ended_leave_the_batches() {
+    let toy = Toy { ends: Some(4), ..Toy::new(100, 5) };
+    let learning = train(&toy, &mut Means::default(), &training(Reward::Tick), 0).unwrap();
+    // A quarter of the consumers ends in tick 2, after three decisions.
+    assert_eq!(learning.rows, 4 * (3 * 100 + 2 * 75));
+}

@@ -1,0 +1,237 @@
+//! Every contestant on the same markets, with the same luck.
+
+use super::{BASELINE, Contender, Contestant, NoContact};
+use crate::episode::{DecisionSink, Learning, Record, Recorder, Training, TrainingError, judge, train};
+use crate::protocol::{Environment, MaskedAction, Policy, World};
+use crate::random::Seed;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// Parts of the seed of a run: the judged markets, the draws of the policies on them.
+const MARKET_PART: u32 = 1;
+const POLICY_PART: u32 = 2;
+/// With more consumers than this, contestants are judged one after the other, each on all threads: memory stays
+/// bounded by one market and one copy. Never changes a result.
+const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
+
+/// Who meets whom.
+#[derive(Clone, Copy)]
+pub struct Comparison<'a> {
+    /// The market.
+    pub world: &'a dyn World,
+    /// Who competes.
+    pub contestants: &'a [&'a Contestant],
+    /// What every agent gets before it is judged.
+    pub training: &'a Training,
+    /// Seed of the run.
+    pub seed: Seed,
+    /// Number of replications.
+    pub replications: u32,
+}
+
+/// Which unit of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address<'a> {
+    /// Index into the contestants; `None` for the twin whom nobody contacts.
+    pub contestant: Option<usize>,
+    /// The contestant's name.
+    pub name: &'a str,
+    /// From 0.
+    pub replication: u32,
+}
+
+/// What one contestant did in one replication.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Unit {
+    /// The judged run.
+    pub record: Record,
+    /// How learning went, for agents.
+    pub learning: Option<Learning>,
+    /// The exact discounted value of the judged policy, where the environment can compute it.
+    pub exact_value: Option<f64>,
+    /// What the trained agent saved; of replication 0 only, and not part of the stored unit.
+    #[serde(skip)]
+    pub agent: Option<Vec<u8>>,
+}
+
+/// A sink that has an end.
+pub trait Log: DecisionSink {
+    /// Completes the log.
+    ///
+    /// # Errors
+    /// Where writing failed now or before.
+    fn finish(self: Box<Self>) -> io::Result<()>;
+}
+
+/// Where units are kept, so that a run can go on after an interruption.
+pub trait Store: Sync {
+    /// The unit, if it was kept whole.
+    fn restore(&self, address: Address<'_>) -> Option<Unit>;
+    /// Who takes the decisions of a contestant, if anyone.
+    ///
+    /// # Errors
+    /// Where the log cannot be opened.
+    fn log(&self, address: Address<'_>) -> io::Result<Option<Box<dyn Log>>>;
+    /// Keeps a finished unit.
+    ///
+    /// # Errors
+    /// Where writing fails.
+    fn keep(&self, address: Address<'_>, unit: &Unit) -> io::Result<()>;
+}
+
+/// All units of a comparison.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Results {
+    /// The twin, per replication.
+    pub baseline: Vec<Unit>,
+    /// Per contestant, per replication.
+    pub contestants: Vec<Vec<Unit>>,
+}
+
+/// Why a comparison stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ComparisonError {
+    /// A policy chose what the mask forbids.
+    #[error("policy `{policy}`, replication {replication}: {source}")]
+    Judging {
+        /// Who.
+        policy: String,
+        /// When.
+        replication: u32,
+        /// What.
+        source: MaskedAction,
+    },
+    /// An agent failed while it learned.
+    #[error("policy `{policy}`, replication {replication}, while learning: {source}")]
+    Training {
+        /// Who.
+        policy: String,
+        /// When.
+        replication: u32,
+        /// What.
+        source: TrainingError,
+    },
+    /// A unit, log or agent could not be written.
+    #[error("policy `{policy}`, replication {replication}: cannot write: {source}")]
+    Keeping {
+        /// Who.
+        policy: String,
+        /// When.
+        replication: u32,
+        /// What.
+        source: io::Error,
+    },
+}
+
+impl Comparison<'_> {
+    /// Runs what the store does not hold yet, on the threads of the current pool.
+    ///
+    /// # Errors
+    /// The first in (replication, contestant) order.
+    pub fn run(&self, store: &dyn Store) -> Result<Results, ComparisonError> {
+        let side_by_side = self.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS;
+        let replications: Vec<Result<Vec<Unit>, ComparisonError>> = if side_by_side {
+            (0..self.replications).into_par_iter().map(|replication| self.replicate(replication, store, true)).collect()
+        } else {
+            // Stops at the first error.
+            let mut units = Vec::new();
+            for replication in 0..self.replications {
+                units.push(Ok(self.replicate(replication, store, false)?));
+            }
+            units
+        };
+        let mut results = Results { baseline: Vec::new(), contestants: vec![Vec::new(); self.contestants.len()] };
+        for replication in replications {
+            let mut units = replication?.into_iter();
+            results.baseline.extend(units.next());
+            for (of_contestant, unit) in results.contestants.iter_mut().zip(units) {
+                of_contestant.push(unit);
+            }
+        }
+        Ok(results)
+    }
+
+    /// One market, lived by the twin and by every contestant.
+    fn replicate(&self, replication: u32, store: &dyn Store, side_by_side: bool) -> Result<Vec<Unit>, ComparisonError> {
+        let addresses = (0..=self.contestants.len()).map(|index| self.address(index.checked_sub(1), replication));
+        let restored: Vec<(Address<'_>, Option<Unit>)> =
+            addresses.map(|address| (address, store.restore(address))).collect();
+        if restored.iter().all(|(_, unit)| unit.is_some()) {
+            return Ok(restored.into_iter().filter_map(|(_, unit)| unit).collect());
+        }
+        // The history is lived once; every contestant gets a copy of the same market.
+        let market = self.world.open(self.seed.derive(MARKET_PART, replication));
+        if side_by_side {
+            let work: Vec<_> = restored
+                .into_iter()
+                .map(|(address, unit)| (address, unit.map_or_else(|| Err(market.fork()), Ok)))
+                .collect();
+            let units: Vec<Result<Unit, ComparisonError>> = work
+                .into_par_iter()
+                .map(|(address, unit)| unit.or_else(|mut copy| self.unit(address, copy.as_mut(), store)))
+                .collect();
+            return units.into_iter().collect();
+        }
+        let one = |(address, unit): (Address<'_>, Option<Unit>)| match unit {
+            Some(unit) => Ok(unit),
+            None => self.unit(address, market.fork().as_mut(), store),
+        };
+        restored.into_iter().map(one).collect()
+    }
+
+    fn address(&self, contestant: Option<usize>, replication: u32) -> Address<'_> {
+        let name = contestant.map_or(BASELINE, |index| &self.contestants[index].name);
+        Address { contestant, name, replication }
+    }
+
+    /// Trains where there is something to train, judges, and keeps the result.
+    fn unit(
+        &self,
+        address: Address<'_>,
+        market: &mut dyn Environment,
+        store: &dyn Store,
+    ) -> Result<Unit, ComparisonError> {
+        let contender = address.contestant.map(|index| &self.contestants[index].contender);
+        let mut unit = Unit::default();
+        let trained: Box<dyn Policy>;
+        let policy: &dyn Policy = match contender {
+            None => &NoContact,
+            Some(Contender::Fixed(policy)) => policy.as_ref(),
+            Some(Contender::Learner(fresh)) => {
+                let mut agent = fresh();
+                let learning = train(self.world, agent.as_mut(), self.training, address.replication);
+                unit.learning = Some(learning.map_err(|source| address.training(source))?);
+                if address.replication == 0 {
+                    let saved = unit.agent.insert(Vec::new());
+                    agent.save(saved).map_err(|source| address.keeping(source))?;
+                }
+                trained = agent.snapshot();
+                trained.as_ref()
+            }
+        };
+        let seed = self.seed.derive(POLICY_PART, address.replication);
+        let mut log = store.log(address).map_err(|source| address.keeping(source))?;
+        let sink = log.as_deref_mut().map(|log| log as &mut dyn DecisionSink);
+        let recorder = Recorder { by_consumer: self.replications == 1, sink };
+        unit.record = judge(market, policy, seed, recorder).map_err(|source| address.judging(source))?;
+        unit.exact_value = self.world.exact_value(policy, seed);
+        log.map_or(Ok(()), Log::finish).map_err(|source| address.keeping(source))?;
+        store.keep(address, &unit).map_err(|source| address.keeping(source))?;
+        Ok(unit)
+    }
+}
+
+impl Address<'_> {
+    fn judging(self, source: MaskedAction) -> ComparisonError {
+        ComparisonError::Judging { policy: self.name.to_owned(), replication: self.replication, source }
+    }
+
+    fn training(self, source: TrainingError) -> ComparisonError {
+        ComparisonError::Training { policy: self.name.to_owned(), replication: self.replication, source }
+    }
+
+    fn keeping(self, source: io::Error) -> ComparisonError {
+        ComparisonError::Keeping { policy: self.name.to_owned(), replication: self.replication, source }
+    }
+}
