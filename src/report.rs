@@ -25,16 +25,11 @@ use crate::scenario::Experiment;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How a copy of the scenario is written into a folder.
-pub type KeepScenario = fn(&Experiment, &Path) -> io::Result<()>;
-
 /// How a run is carried out and where it goes.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder of results; the work is done beside it, in `DIR.partial`.
     pub out: PathBuf,
-    /// Writes a copy of the scenario into a folder, for whoever resumes or reads the results.
-    pub keep_scenario: KeepScenario,
     /// Threads; as many as the machine has where absent.
     pub threads: Option<usize>,
     /// Only these policies; all where empty.
@@ -54,10 +49,9 @@ pub struct Options {
 impl Options {
     /// A run into this folder with nothing special asked for.
     #[must_use]
-    pub fn new(out: PathBuf, keep_scenario: KeepScenario) -> Self {
+    pub fn new(out: PathBuf) -> Self {
         Self {
             out,
-            keep_scenario,
             threads: None,
             policies: Vec::new(),
             log: false,

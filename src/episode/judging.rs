@@ -71,14 +71,14 @@ pub fn judge(
 
 /// Shards that live a tick together, and what joins them after it.
 trait Together {
-    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>];
+    fn shards_mut(&mut self) -> Vec<&mut dyn Shard>;
     fn end_tick(&mut self);
 }
 
 struct Coupled<'a>(&'a mut dyn Environment);
 
 impl Together for Coupled<'_> {
-    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>] {
+    fn shards_mut(&mut self) -> Vec<&mut dyn Shard> {
         self.0.shards_mut()
     }
 
@@ -87,11 +87,11 @@ impl Together for Coupled<'_> {
     }
 }
 
-struct Uncoupled<'a>(&'a mut [Box<dyn Shard>]);
+struct Uncoupled<'a, 'b>(&'a mut [&'b mut dyn Shard]);
 
-impl Together for Uncoupled<'_> {
-    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>] {
-        self.0
+impl Together for Uncoupled<'_, '_> {
+    fn shards_mut(&mut self) -> Vec<&mut dyn Shard> {
+        self.0.iter_mut().map(|shard| &mut **shard as &mut dyn Shard).collect()
     }
 
     fn end_tick(&mut self) {}
@@ -107,21 +107,21 @@ struct Judging<'a> {
 
 impl Judging<'_> {
     /// All ticks of a shard while it is in cache; shards in parallel.
-    fn shard_by_shard(&self, shards: &mut [Box<dyn Shard>]) -> Result<Vec<Record>, MaskedAction> {
+    fn shard_by_shard(&self, shards: Vec<&mut dyn Shard>) -> Result<Vec<Record>, MaskedAction> {
         let views = self.policy.views();
         let lived: Vec<Result<Record, MaskedAction>> = shards
-            .par_iter_mut()
+            .into_par_iter()
             .map_init(Exchange::default, |exchange, shard| {
-                let mut record = self.open(shard.as_ref());
+                let mut record = self.open(shard);
                 for tick in 0..self.spec.horizon {
                     // What may be seen of each consumer before the decision.
-                    exchange.observe(shard.as_mut(), views);
+                    exchange.observe(shard, views);
                     // One action per consumer, and what it brought.
-                    exchange.act(shard.as_mut(), self.policy, self.seed)?;
+                    exchange.act(shard, self.policy, self.seed)?;
                     // Integers are counted; nothing else is kept.
                     record.count(tick, &exchange.decision, &exchange.outcome, &self.weights);
                 }
-                Ok(self.close(shard.as_ref(), record))
+                Ok(self.close(shard, record))
             })
             .collect();
         // The first error in shard order, whichever thread met one first.
@@ -141,14 +141,14 @@ impl Judging<'_> {
         let mut lanes: Vec<Lane> = together
             .shards_mut()
             .iter()
-            .map(|shard| Lane::new(self.open(shard.as_ref()), logged.then(|| Window::new(ticks))))
+            .map(|shard| Lane::new(self.open(*shard), logged.then(|| Window::new(ticks))))
             .collect();
         for tick in 0..self.spec.horizon {
             let steps: Vec<Result<(), MaskedAction>> = together
                 .shards_mut()
-                .par_iter_mut()
+                .into_par_iter()
                 .zip(&mut lanes)
-                .map(|(shard, lane)| lane.step(self, shard.as_mut(), views, tick, law))
+                .map(|(shard, lane)| lane.step(self, shard, views, tick, law))
                 .collect();
             steps.into_iter().collect::<Result<(), MaskedAction>>()?;
             // The barrier: budgets and other shared quantities, in shard order.
@@ -164,7 +164,7 @@ impl Judging<'_> {
             }
         }
         let shards = together.shards_mut();
-        Ok(shards.iter().zip(lanes).map(|(shard, lane)| self.close(shard.as_ref(), lane.record)).collect())
+        Ok(shards.iter().zip(lanes).map(|(shard, lane)| self.close(*shard, lane.record)).collect())
     }
 
     fn open(&self, shard: &dyn Shard) -> ShardRecord {

@@ -81,13 +81,13 @@ struct OpenToy {
     toy: Toy,
     left: Option<i64>,
     states: Vec<Arc<Mutex<State>>>,
-    shards: Vec<Box<dyn Shard>>,
+    shards: Vec<ToyShard>,
 }
 
 impl OpenToy {
     fn new(toy: Toy, left: Option<i64>, states: Vec<State>) -> Self {
         let states: Vec<_> = states.into_iter().map(|state| Arc::new(Mutex::new(state))).collect();
-        let shards = states.iter().map(|state| Box::new(ToyShard(state.clone())) as Box<dyn Shard>).collect();
+        let shards = states.iter().map(|state| ToyShard(state.clone())).collect();
         Self { toy, left, states, shards }
     }
 }
@@ -106,8 +106,8 @@ impl Environment for OpenToy {
         self.toy.coupled
     }
 
-    fn shards_mut(&mut self) -> &mut [Box<dyn Shard>] {
-        &mut self.shards
+    fn shards_mut(&mut self) -> Vec<&mut dyn Shard> {
+        self.shards.iter_mut().map(|shard| shard as &mut dyn Shard).collect()
     }
 
     fn end_tick(&mut self) {

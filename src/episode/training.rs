@@ -106,9 +106,9 @@ fn live(
         let policy: &dyn Policy = agent;
         let steps: Vec<Result<(), MaskedAction>> = environment
             .shards_mut()
-            .par_iter_mut()
+            .into_par_iter()
             .zip(&mut lanes)
-            .map(|(shard, lane)| lane.step(shard.as_mut(), policy, market.derive(POLICY_PART, 0)))
+            .map(|(shard, lane)| lane.step(shard, policy, market.derive(POLICY_PART, 0)))
             .collect();
         steps.into_iter().collect::<Result<(), MaskedAction>>()?;
         // The barrier: budgets and other shared quantities, in shard order.

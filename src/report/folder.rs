@@ -2,7 +2,7 @@
 
 use super::{Options, RunError};
 use crate::evaluation::Contestant;
-use crate::scenario::Experiment;
+use crate::scenario::{Experiment, save_copy};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
@@ -100,7 +100,7 @@ impl Partial {
             fs::remove_dir_all(&folder.path).map_err(RunError::file(&folder.path))?;
         }
         fs::create_dir_all(&folder.path).map_err(RunError::file(&folder.path))?;
-        (options.keep_scenario)(experiment, &folder.path).map_err(RunError::file(&folder.path))?;
+        save_copy(experiment, &folder.path).map_err(RunError::file(&folder.path))?;
         let text = serde_json::to_vec_pretty(&asked).map_err(|error| RunError::file(&folder.path)(error.into()))?;
         // Last: a folder with this file can be resumed.
         folder.write(RESUME_FILE, &text)?;

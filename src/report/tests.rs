@@ -3,6 +3,7 @@ use crate::episode::Training;
 use crate::episode::toy::{Constant, Means, Toy, Uniform};
 use crate::evaluation::{Contender, Guardrail, Limit};
 use crate::random::Seed;
+use crate::scenario::Overrides;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, RowAccessor};
 use std::fs;
@@ -41,10 +42,6 @@ impl Progress for Watch {
     }
 }
 
-fn keep_text(experiment: &Experiment, folder: &Path) -> io::Result<()> {
-    fs::write(folder.join("scenario.toml"), &experiment.text)
-}
-
 fn experiment(consumers: u32, reward: Reward) -> Experiment {
     let fixed = |name: &str, policy: Box<dyn crate::protocol::Policy>| Contestant {
         name: name.into(),
@@ -56,6 +53,9 @@ fn experiment(consumers: u32, reward: Reward) -> Experiment {
         name: "toy".into(),
         question: "Does a letter pay, & to whom?".into(),
         text: "name = \"toy\"\n".into(),
+        file_name: "toy.toml".into(),
+        files: Vec::new(),
+        overrides: Overrides::default(),
         hash: "0123".into(),
         seed: Seed::new(7),
         replications: 3,
@@ -72,7 +72,7 @@ fn experiment(consumers: u32, reward: Reward) -> Experiment {
 }
 
 fn options(folder: &TempDir, threads: usize) -> Options {
-    Options { threads: Some(threads), ..Options::new(folder.path().join("out"), keep_text) }
+    Options { threads: Some(threads), ..Options::new(folder.path().join("out")) }
 }
 
 /// Every file below a folder with its bytes, but for the manifest, which tells times.
@@ -110,7 +110,15 @@ fn a_run_has_the_same_bytes_on_one_two_and_seven_threads() {
         .map(|name| [0, 1, 2].map(|replication| format!("log/{name}-{replication}.parquet")));
     let mut expected: Vec<&str> = logs.iter().flatten().map(String::as_str).collect();
     expected.splice(0..0, ["figure.svg"]);
-    expected.extend(["policies/means.json", "report.html", "scenario.toml", "series.csv", "summary.json", "table.csv"]);
+    expected.extend([
+        "policies/means.json",
+        "report.html",
+        "scenario.json",
+        "scenario.toml",
+        "series.csv",
+        "summary.json",
+        "table.csv",
+    ]);
     assert_eq!(names, expected);
 }
 
