@@ -130,7 +130,7 @@ fn read(
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut reader = Reader { text, files: Files::new(source), faults: Vec::new() };
     let mut is_broken = false;
-    for error in &syntax {
+    for error in syntax.iter().take(SYNTAX_FAULTS) {
         is_broken |= !note_syntax(&mut reader, error);
     }
     let root = Section { path: String::new(), place: 0..text.len(), table: document.get_ref() };
@@ -143,6 +143,9 @@ fn read(
         _ => Err(ScenarioErrors::new(file_name, text, reader.faults)),
     }
 }
+
+/// Faults of the TOML that are shown: what follows the first few is mostly their echo.
+const SYNTAX_FAULTS: usize = 10;
 
 /// Notes a fault of the TOML itself; says whether the rest can still be checked.
 fn note_syntax(reader: &mut Reader<'_>, error: &toml::de::Error) -> bool {

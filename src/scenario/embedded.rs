@@ -24,7 +24,16 @@ pub const EMBEDDED: &[Embedded] = &[
         text: include_str!("../../scenarios/exact-24.toml"),
         files: &[("exact-24.csv", include_bytes!("../../scenarios/exact-24.csv"))],
     },
+    Embedded { name: "hillstrom", text: include_str!("../../scenarios/hillstrom.toml"), files: &[] },
     Embedded { name: "cdnow", text: include_str!("../../scenarios/cdnow.toml"), files: &[] },
+    Embedded {
+        name: "eq-sim",
+        text: include_str!("../../scenarios/eq-sim.toml"),
+        files: &[
+            ("eq-sim-response.csv", include_bytes!("../../scenarios/eq-sim-response.csv")),
+            ("eq-sim-policy.csv", include_bytes!("../../scenarios/eq-sim-policy.csv")),
+        ],
+    },
 ];
 
 /// The embedded scenario of a name.

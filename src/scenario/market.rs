@@ -49,7 +49,7 @@ pub(super) enum Plan {
 pub(super) enum Built {
     Campaign(Campaign),
     Finite(FiniteWorld),
-    Logit(LogitWorld),
+    Logit(Box<LogitWorld>),
 }
 
 impl Built {
@@ -74,7 +74,7 @@ impl Built {
         match self {
             Self::Campaign(world) => Box::new(world),
             Self::Finite(world) => Box::new(world),
-            Self::Logit(world) => Box::new(world),
+            Self::Logit(world) => world,
         }
     }
 }
@@ -85,7 +85,9 @@ impl Plan {
         let built = match self {
             Self::Campaign(sections) => Campaign::new(sections).map(Built::Campaign),
             Self::Finite(market) => FiniteWorld::new(market).map(Built::Finite),
-            Self::Logit(market, customers) => LogitWorld::new(market, customers.as_ref()).map(Built::Logit),
+            Self::Logit(market, customers) => {
+                LogitWorld::new(market, customers.as_ref()).map(|world| Built::Logit(Box::new(world)))
+            }
         };
         match built {
             Ok(built) => Some(built),

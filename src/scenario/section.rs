@@ -61,8 +61,10 @@ const METRIC_NAMES: &[&str] = &[
     "incremental_profit_per_consumer",
     "terminal_value_per_consumer",
     "return_per_consumer",
+    "undiscounted_profit_per_consumer",
     "share_of_oracle",
     "orders_per_consumer",
+    "visits_per_consumer",
     "messages_per_consumer",
     "cost_per_consumer",
     "open_rate",
@@ -76,6 +78,7 @@ const METRIC_NAMES: &[&str] = &[
 /// Metrics that an environment may lack, with the count that they need.
 const METRIC_NEEDS: &[(&str, Kpi)] = &[
     ("orders_per_consumer", Kpi::Orders),
+    ("visits_per_consumer", Kpi::Visits),
     ("messages_per_consumer", Kpi::Messages),
     ("cost_per_consumer", Kpi::Cost),
     ("open_rate", Kpi::Opens),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A scenario without fault but for its `[market]`, which some tests replace.
+/// A scenario without fault.
 const GOOD: &str = r#"name = "shop"
 question = "Who should get a message?"
 seed = 7
@@ -16,10 +16,29 @@ kind = "market"
 consumers = 100
 ticks = 7
 margin = 0.45
+history_days = 0
+[modules.fatigue]
+half_life_days = 7.0
+[[channel]]
+name = "email"
+[[offer]]
+name = "ten"
+discount = 0.10
+[slots]
+hours = [8, 12]
 [budget]
+total = 500.0
 [training]
 episodes = 1
 seeds = [101]
+[[policy]]
+name = "none"
+[[policy]]
+name = "newsletter"
+kind = "rule"
+channel = "email"
+hour = 8
+offer = "ten"
 [[guardrail]]
 metric = "opt_out_rate"
 max = 0.02
@@ -70,8 +89,13 @@ fn an_unknown_key_is_shown_with_its_line_and_its_neighbour() {
 
 #[test]
 fn a_misspelt_agent_is_shown() {
-    let text = format!("{GOOD}[[policy]]\nname = \"bandit\"\nkind = \"lin_ubc\"\n");
-    refused(&text, &[], &["policy[0].kind: there is no policy or agent \"lin_ubc\"", "shop.toml:19:8", "mercato list"]);
+    let text = format!("{GOOD}[[policy]]\nname = \"bandit\"\nkind = \"tomphson\"\n");
+    let words = [
+        "policy[2].kind: there is no policy or agent \"tomphson\"",
+        "shop.toml:38:8",
+        "did you mean \"thompson\"?; `mercato list` describes all",
+    ];
+    refused(&text, &[], &words);
 }
 
 #[test]
@@ -97,7 +121,7 @@ fn a_bad_row_of_a_customer_file_is_shown_with_row_column_and_value() {
     refused(
         &good_with("[budget]", "[market.population]\nfile = \"customers.csv\"\n[budget]"),
         &[("customers.csv", "id,spend\na,1\nb,2\nc,many\n")],
-        &["customers.csv, row 3 (line 4), column \"spend\": \"many\" is not a finite number", "shop.toml:11:8"],
+        &["customers.csv, row 3 (line 4), column \"spend\": \"many\" is not a finite number", "shop.toml:21:8"],
     );
 }
 
@@ -112,9 +136,53 @@ fn all_faults_of_a_file_are_shown_at_once() {
             "market.margin: 1.2",
             "training.episode: there is no such key",
             "guardrail[0].max: expected a number, found the text \"x\"",
-            "policy: there is none to compare",
         ],
     );
+}
+
+#[test]
+fn a_negative_half_life_is_shown() {
+    refused(
+        &good_with("half_life_days = 7.0", "half_life_days = -7.0"),
+        &[],
+        &["modules.fatigue.half_life_days: -7.0 is not a number above 0", "shop.toml:12:18", "(default 7)"],
+    );
+}
+
+#[test]
+fn a_budget_of_nothing_does_not_suit_a_policy_that_must_send() {
+    refused(
+        &good_with("total = 500.0", "total = 0.0"),
+        &[],
+        &["budget.total: must send, but the budget is 0: newsletter", "shop.toml:21:9", "raise budget.total"],
+    );
+}
+
+#[test]
+fn an_offer_that_no_channel_can_carry_is_shown() {
+    refused(
+        &good_with("name = \"email\"", "name = \"email\"\noffers = [\"none\"]"),
+        &[],
+        &["offer", "ten", "shop.toml:"],
+    );
+}
+
+#[test]
+fn a_policy_that_does_not_suit_the_market_is_shown() {
+    refused(&good_with("hour = 8", "hour = 9"), &[], &["policy[1].hour", "9", "shop.toml:31:8", "help:"]);
+}
+
+#[test]
+fn a_scenario_without_fault_is_valid() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("shop.toml"), GOOD).unwrap();
+    let (code, output, errors) = mercato(folder.path(), &["validate", "shop.toml"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert_eq!(output, "shop.toml: valid (100 consumers, 7 ticks, 3 actions, 2 policies, 2 replications)\n");
+    let (code, _, errors) = mercato(folder.path(), &["run", "shop.toml", "--policy", "newsleter"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("the file has no policy \"newsleter\"") && errors.contains("\"newsletter\"?"), "{errors}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
