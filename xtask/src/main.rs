@@ -14,7 +14,8 @@ Usage: cargo xtask COMMAND
   ci [--full]       all checks that a change must pass, in order, up to the first failure;
                     --full adds the slow tests, in the release profile
   results [NAME]…   rebuilds results/NAME/ (all of them without a name) by its command.txt
-  docs [--check]    writes docs/registry.md from what the program lists; --check only compares
+  docs [--check]    writes the tables of docs/registry.md and README.md from what the program lists;
+                    --check only compares, and validates the scenario that README.md shows
   speed             rebuilds results/speed/, which needs the Python environment of the peers";
 
 fn main() -> ExitCode {

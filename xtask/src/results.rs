@@ -12,6 +12,8 @@ use std::path::Path;
 const KEPT: &[&str] = &["manifest.json", "table.csv", "table.md", "figure.svg"];
 const TABLE: &str = "table.csv";
 const COMMANDS: &str = "command.txt";
+/// The folder that needs other libraries, which are not installed for it.
+const SPEED: &str = "speed";
 
 /// Rebuilds every folder that has commands, in the order of their names.
 pub fn rebuild_all() -> Result<(), Failure> {
@@ -28,7 +30,13 @@ pub fn rebuild_all() -> Result<(), Failure> {
     if names.is_empty() {
         return Err(Failure::State(format!("no folder under results/ has a {COMMANDS}")));
     }
-    names.iter().try_for_each(|name| rebuild(name))
+    for name in &names {
+        match require_peers() {
+            Err(missing) if name == SPEED => println!("\nskipped results/{name}: {missing}"),
+            _ => rebuild(name)?,
+        }
+    }
+    Ok(())
 }
 
 /// Rebuilds one folder.
@@ -36,7 +44,7 @@ pub fn rebuild(name: &str) -> Result<(), Failure> {
     if name.contains(['/', '\\', '.']) {
         return Err(Failure::State(format!("`{name}` is not the name of a folder under results/")));
     }
-    if name == "speed" {
+    if name == SPEED {
         require_peers()?;
     }
     let folder = root().join("results").join(name);
@@ -65,7 +73,7 @@ pub fn rebuild(name: &str) -> Result<(), Failure> {
 
 /// Rebuilds the comparison of speed with other libraries.
 pub fn rebuild_speed() -> Result<(), Failure> {
-    rebuild("speed")
+    rebuild(SPEED)
 }
 
 /// The Python environment of the other libraries, or how to make it.
