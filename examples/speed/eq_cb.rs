@@ -12,7 +12,9 @@ use serde_json::json;
 const CHECKPOINTS: [usize; 2] = [1_000, 10_000];
 
 /// Name in the table, kind in the registry, and the parameters that the definition fixes.
-const LEARNERS: [(&str, &str, &[(&str, f64)]); 5] = [
+type Learner = (&'static str, &'static str, &'static [(&'static str, f64)]);
+
+const LEARNERS: [Learner; 5] = [
     ("linucb", "lin_ucb", &[("alpha", 0.5)]),
     ("lints", "lin_thompson", &[("alpha", 0.5), ("floor", 0.0)]),
     ("epsilon-greedy", "epsilon_greedy", &[("epsilon", 0.1)]),
