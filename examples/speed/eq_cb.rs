@@ -9,12 +9,13 @@ use mercato::protocol::{Agent, Spec};
 use mercato::registry::{Value, Values, find};
 use serde_json::json;
 
+/// What differs from the defaults.
+type Parameters = &'static [(&'static str, f64)];
+
 const CHECKPOINTS: [usize; 2] = [1_000, 10_000];
 
 /// Name in the table, kind in the registry, and the parameters that the definition fixes.
-type Learner = (&'static str, &'static str, &'static [(&'static str, f64)]);
-
-const LEARNERS: [Learner; 5] = [
+const LEARNERS: [(&str, &str, Parameters); 5] = [
     ("linucb", "lin_ucb", &[("alpha", 0.5)]),
     ("lints", "lin_thompson", &[("alpha", 0.5), ("floor", 0.0)]),
     ("epsilon-greedy", "epsilon_greedy", &[("epsilon", 0.1)]),
@@ -22,7 +23,7 @@ const LEARNERS: [Learner; 5] = [
     ("boltzmann", "boltzmann", &[("temperature", 0.05)]),
 ];
 
-fn create(kind: &str, parameters: &[(&'static str, f64)], spec: &Spec) -> Result<Box<dyn Agent>, String> {
+fn create(kind: &str, parameters: Parameters, spec: &Spec) -> Result<Box<dyn Agent>, String> {
     let entry = find(AGENTS, kind).ok_or_else(|| format!("there is no agent {kind}"))?;
     let mut values = Values::defaults(entry.parameters)
         .with("model", Value::Text("disjoint".into()))

@@ -1,6 +1,7 @@
 //! Bandits learn: regret on the problem of 24 actions and 16 features on which contextual bandits are compared.
 //!
 //! `theta ~ 1.5 N(0, 1) / sqrt(16)`, success with probability `sigmoid(x . theta - 1)`, 10,000 rounds one at a time.
+#![allow(clippy::unwrap_used, reason = "all of it is a test")]
 
 #[path = "../../examples/speed/problem.rs"]
 mod problem;
@@ -10,11 +11,14 @@ use mercato::protocol::Agent;
 use mercato::registry::{Value, Values, find};
 use problem::{ACTIONS, Problem};
 
+/// What differs from the defaults.
+type Parameters = &'static [(&'static str, f64)];
+
 const DIMENSION: usize = 16;
 const ROUNDS: usize = 10_000;
 const SEEDS: [u64; 3] = [7, 8, 9];
 
-fn agent(kind: &str, problem: &Problem, parameters: &[(&'static str, f64)]) -> Box<dyn Agent> {
+fn agent(kind: &str, problem: &Problem, parameters: Parameters) -> Box<dyn Agent> {
     let entry = find(AGENTS, kind).unwrap();
     let values = Values::defaults(entry.parameters).with("intercept", Value::Boolean(false));
     let values = parameters.iter().fold(values, |values, (name, value)| values.with(name, Value::Number(*value)));
@@ -27,7 +31,7 @@ fn ratio(problem: &Problem, actions: &[u16]) -> f64 {
 }
 
 /// Mean over the problems of regret / regret of the uniform policy.
-fn mean_ratio(kind: &str, parameters: &[(&'static str, f64)]) -> f64 {
+fn mean_ratio(kind: &str, parameters: Parameters) -> f64 {
     let ratios = SEEDS.map(|seed| {
         let problem = Problem::draw(seed, DIMENSION, ROUNDS);
         let actions = problem.play(agent(kind, &problem, parameters).as_mut(), 1, ROUNDS).unwrap();
@@ -86,7 +90,7 @@ fn lin_ucb_has_the_regret_of_the_textbook() {
 fn bandits_beat_the_uniform_policy_by_their_known_margins() {
     // The first two ratios are those of a numpy version on problems of this law (.266 and .293), the others our own on
     // the same problems; three standard errors between sets of three problems are .05.
-    let cases: [(&str, &[(&str, f64)], f64); 4] = [
+    let cases: [(&str, Parameters, f64); 4] = [
         ("lin_thompson", &[("alpha", 0.5), ("floor", 0.0)], 0.27),
         ("epsilon_greedy", &[("epsilon", 0.1)], 0.29),
         ("square_cb", &[("gamma_scale", 100.0)], 0.25),

@@ -382,12 +382,11 @@ mod tests {
                 })
                 .collect();
             joint.samples(&row, &means, 1.0, &normals, &mut samples);
-            for lane in 0..LANES {
-                let score =
-                    |action: usize| parts.with_base(action).map(|part| f64::from(samples[part][lane])).sum::<f64>();
-                for (sum, &(a, b)) in sums.iter_mut().zip(&pairs) {
-                    *sum += score(a) * score(b);
-                }
+            let score = |action: usize, lane: usize| -> f64 {
+                parts.with_base(action).map(|part| f64::from(samples[part][lane])).sum()
+            };
+            for (sum, &(a, b)) in sums.iter_mut().zip(&pairs) {
+                *sum += (0..LANES).map(|lane| score(a, lane) * score(b, lane)).sum::<f64>();
             }
         }
         let count = f64::from(draws) * LANES as f64;

@@ -70,8 +70,7 @@ mod tests {
         for draw in 0..draws {
             let values = normals(Seed::new(3).uniforms_of_blocks(Purpose::Posterior, draw, 0, 0));
             for word in 0..4 {
-                for lane in 0..LANES {
-                    let z = f64::from(values[word][lane]);
+                for z in values[word].map(f64::from) {
                     sum[word] += z;
                     squares[word] += z * z;
                     fourths[word] += z * z * z * z;

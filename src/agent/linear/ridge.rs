@@ -268,9 +268,8 @@ mod tests {
             for row in 0..n {
                 if row != pivot {
                     let ratio = rows[row][pivot] / rows[pivot][pivot];
-                    for column in pivot..=n {
-                        rows[row][column] -= ratio * rows[pivot][column];
-                    }
+                    let from = rows[pivot].clone();
+                    rows[row].iter_mut().zip(from).for_each(|(value, from)| *value -= ratio * from);
                 }
             }
         }
