@@ -5,4 +5,5 @@ mod cdnow;
 mod command_line;
 mod conformance;
 mod exact_24;
+mod resume;
 mod tidy;
