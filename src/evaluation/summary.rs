@@ -233,14 +233,14 @@ struct Figures<'a> {
 impl Figures<'_> {
     fn policy(&self, index: usize, units: &[Unit], oracle: Option<usize>, guardrails: &[Guardrail]) -> PolicySummary {
         let contestant = self.comparison.contestants[index];
-        let exact: Vec<f64> = units.iter().filter_map(|unit| unit.exact_value).collect();
+        let exact: Option<Vec<f64>> = units.iter().map(|unit| unit.exact_value).collect();
         let metrics = self.metrics(units, oracle);
         PolicySummary {
             name: contestant.name.clone(),
             kind: contestant.kind.clone(),
             result_hash: hash::of_units(units),
             violations: units.iter().map(|unit| unit.record.total(Kpi::Violations)).sum(),
-            exact_value: (!exact.is_empty()).then(|| exact.iter().sum::<f64>() / exact.len() as f64),
+            exact_value: exact.map(|values| values.iter().sum::<f64>() / values.len() as f64),
             guardrails: guardrails.iter().map(|guardrail| self.held(guardrail, &metrics)).collect(),
             metrics,
             contacts: contact_shares(units),
@@ -310,18 +310,15 @@ impl Figures<'_> {
         mean_of(&values, contacts.as_deref())
     }
 
-    /// The share of what could be gained that was gained. Exact where the environment knows its optimal value; else
+    /// The share of what could be gained that was gained. Against the optimal value where the environment knows it; else
     /// against the best oracle that competes, which bounds the best only from below once there is more than one tick.
     fn share_of_oracle(&self, units: &[Unit], oracle: Option<usize>) -> Option<Metric> {
         let baseline = &self.results.baseline;
         if let Some(optimum) = self.comparison.world.optimal_value() {
-            let pairs: Option<Vec<(f64, f64)>> = units
-                .iter()
-                .zip(baseline)
-                .map(|(unit, twin)| Some((unit.exact_value? - twin.exact_value?, optimum - twin.exact_value?)))
-                .collect();
-            let (gains, possible): (Vec<f64>, Vec<f64>) = pairs?.into_iter().unzip();
-            return ratio_of(&gains, &possible);
+            // Exact where every policy's value is; else what was simulated, against what could exactly be gained.
+            let exact = exact_gains(units, baseline).unwrap_or_else(|| incremental_values(units, baseline));
+            let possible: Option<Vec<f64>> = baseline.iter().map(|twin| Some(optimum - twin.exact_value?)).collect();
+            return ratio_of(&exact, &possible?);
         }
         let best = &self.results.contestants[oracle?];
         let share = ratio_of(&incremental_values(units, baseline), &incremental_values(best, baseline))?;
@@ -380,6 +377,11 @@ fn per_consumer(units: &[Unit], of: impl Fn(&Record) -> f64) -> Vec<f64> {
 fn incremental_values(units: &[Unit], others: &[Unit]) -> Vec<f64> {
     let whole = |record: &Record| record.discounted_profit() + record.discounted_terminal_value();
     per_consumer(units, whole).iter().zip(per_consumer(others, whole)).map(|(value, other)| value - other).collect()
+}
+
+/// Exact value less the twin's, one per replication, where all are known.
+fn exact_gains(units: &[Unit], baseline: &[Unit]) -> Option<Vec<f64>> {
+    units.iter().zip(baseline).map(|(unit, twin)| Some(unit.exact_value? - twin.exact_value?)).collect()
 }
 
 /// The paired difference of value per consumer.

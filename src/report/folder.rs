@@ -125,6 +125,10 @@ impl Partial {
             return Err(RunError::Occupied(self.target));
         }
         if occupied {
+            // What an earlier replacement left behind; the target is whole, so it is of no more use.
+            if replaced.exists() {
+                fs::remove_dir_all(&replaced).map_err(RunError::file(&replaced))?;
+            }
             fs::rename(&self.target, &replaced).map_err(RunError::file(&replaced))?;
         }
         fs::rename(&self.path, &self.target).map_err(RunError::file(&self.target))?;

@@ -68,7 +68,8 @@ pub(crate) fn page(run: &Run<'_>, figure: &str) -> String {
 
 fn days(run: &Run<'_>) -> String {
     let spec = run.comparison.world.spec();
-    short(f64::from(spec.horizon) * spec.tick_days)
+    let days = f64::from(spec.horizon) * spec.tick_days;
+    ((days * 100.0).round() / 100.0).to_string()
 }
 
 /// One plain sentence: what the policy brought, how surely, with how many messages.

@@ -8,4 +8,5 @@ mod conformance;
 mod exact_24;
 mod hillstrom;
 mod logit_market;
+mod resume;
 mod tidy;
