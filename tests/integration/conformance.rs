@@ -140,7 +140,7 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
         values.set("actions", Value::Texts(names.collect()), None);
     }
     if name == "softmax_linear" {
-        let header = (0..spec.actions.len()).map(|action| format!("action_{action}")).collect();
+        let header = spec.actions.actions.iter().map(|action| action.name.clone()).collect();
         let weight = |feature: usize, action: usize| ((feature * 7 + action * 3) % 11) as f64 / 10.0 - 0.5;
         let row = |feature| (0..spec.actions.len()).map(|action| weight(feature, action)).collect();
         let rows = (0..spec.features.len()).map(row).collect();

@@ -74,6 +74,7 @@ fn moment(kill: u32, whole: Duration) -> Duration {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the moments of the kills spread over the time that a whole run takes")]
 fn a_run_killed_at_any_of_twenty_moments_loses_nothing_and_resumes_to_the_same_bytes() {
     let folder = TempDir::new().unwrap();
     let scenario = folder.path().join("killed.toml");
