@@ -6,23 +6,22 @@
 #[path = "world.rs"]
 mod world;
 
+use crate::stopwatch::Stopwatch;
 use mercato::random::Seed;
+use mercato::statistics::estimate;
 use std::path::PathBuf;
-use std::time::Instant;
-use world::{Log, market, policy, simulate, weights};
-
-const CONSUMERS: u32 = 100_000;
-const TICKS: u32 = 10;
+use world::{Log, experiment, simulate};
 
 /// Options of `eq-sim`.
 struct Options {
     weights_dir: PathBuf,
     rounds: u64,
     seed: u64,
+    threads: usize,
 }
 
 fn options(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { weights_dir: "scenarios".into(), rounds: 5, seed: 1 };
+    let mut options = Options { weights_dir: "scenarios".into(), rounds: 5, seed: 1, threads: 1 };
     for pair in arguments.chunks(2) {
         let [name, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
         let number = || value.parse().map_err(|_| format!("{name} takes a whole number, not `{value}`"));
@@ -30,7 +29,12 @@ fn options(arguments: &[String]) -> Result<Options, String> {
             "--weights-dir" => options.weights_dir = value.into(),
             "--rounds" => options.rounds = number()?,
             "--seed" => options.seed = number()?,
-            other => return Err(format!("eq-sim has no option `{other}`; it takes --weights-dir, --rounds, --seed")),
+            "--threads" => options.threads = number()? as usize,
+            other => {
+                return Err(format!(
+                    "eq-sim has no option `{other}`; it takes --weights-dir, --rounds, --seed, --threads"
+                ));
+            }
         }
     }
     Ok(options)
@@ -39,62 +43,39 @@ fn options(arguments: &[String]) -> Result<Options, String> {
 /// Times the benchmark and prints a line per round, after one round that warms caches and allocators.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let options = options(arguments)?;
-    let world = market(CONSUMERS, TICKS, weights(&options.weights_dir.join("eq-sim-response.csv"))?);
-    let policy = policy(&world, weights(&options.weights_dir.join("eq-sim-policy.csv"))?);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().map_err(|e| e.to_string())?;
+    pool.install(|| measure(&options))
+}
+
+fn measure(options: &Options) -> Result<(), String> {
+    let experiment = experiment(&options.weights_dir)?;
+    let (consumers, ticks) = (experiment.world.spec().consumers, experiment.world.spec().horizon);
     let mut log = Log::default();
-    simulate(&world, policy.as_ref(), Seed::new(options.seed), &mut log);
+    simulate(&experiment, Seed::new(options.seed), &mut log)?;
     for round in 1..=options.rounds {
-        let (start, processor) = (now(), cpu_seconds());
-        simulate(&world, policy.as_ref(), Seed::new(options.seed + round), &mut log);
-        let (wall_seconds, cpu_seconds) = (start.elapsed().as_secs_f64(), cpu_seconds() - processor);
-        let steps = f64::from(CONSUMERS) * f64::from(TICKS);
+        let stopwatch = Stopwatch::start();
+        simulate(&experiment, Seed::new(options.seed + round), &mut log)?;
+        let seconds = stopwatch.seconds();
+        // Over consumers, since the steps of one consumer depend on each other.
+        let rewards: Vec<f64> = log.totals.iter().map(|total| f64::from(*total) / f64::from(ticks)).collect();
+        let reward = estimate(&rewards);
+        let propensities: f64 = log.propensities.iter().map(|propensity| f64::from(*propensity)).sum();
         let line = serde_json::json!({
             "contender": "mercato",
             "benchmark": "eq-sim",
-            "version": env!("CARGO_PKG_VERSION"),
-            "users": CONSUMERS,
-            "steps": TICKS,
+            "version": format!("mercato {}", env!("CARGO_PKG_VERSION")),
+            "users": consumers,
+            "steps": ticks,
+            "threads": options.threads,
             "seed": options.seed + round,
-            "user_steps_per_second": steps / wall_seconds,
-            "wall_seconds": wall_seconds,
-            "cpu_seconds": cpu_seconds,
-            "mean_reward": mean(log.rewards.iter().map(|reward| f64::from(*reward))),
-            "reward_standard_error": reward_standard_error(&log),
-            "mean_propensity": mean(log.propensities.iter().map(|propensity| f64::from(*propensity))),
+            "user_steps_per_second": f64::from(consumers) * f64::from(ticks) / seconds.wall,
+            "wall_seconds": seconds.wall,
+            "cpu_seconds": if options.threads == 1 { seconds.processor } else { seconds.wall },
+            "mean_reward": reward.mean,
+            "reward_standard_error": reward.standard_error,
+            "mean_propensity": propensities / log.propensities.len() as f64,
         });
         println!("{line}");
     }
     Ok(())
-}
-
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
-    let count = values.len() as f64;
-    values.sum::<f64>() / count
-}
-
-/// Over consumers, since the steps of one consumer depend on each other.
-fn reward_standard_error(log: &Log) -> f64 {
-    // The log is ordered by shard, then tick; shards hold 1,024 consumers, the last one the rest.
-    let mut means = Vec::with_capacity(CONSUMERS as usize);
-    for shard in log.rewards.chunks(1_024 * TICKS as usize) {
-        let consumers = shard.len() / TICKS as usize;
-        for consumer in 0..consumers {
-            let rewards = (0..TICKS as usize).map(|tick| f64::from(shard[tick * consumers + consumer]));
-            means.push(rewards.sum::<f64>() / f64::from(TICKS));
-        }
-    }
-    mercato::statistics::estimate(&means).standard_error
-}
-
-#[allow(clippy::disallowed_methods, reason = "timing is what this program is for")]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// Processor time of this thread so far, where the system tells (Linux): the first field of its `schedstat`, in
-/// nanoseconds; 0 elsewhere.
-fn cpu_seconds() -> f64 {
-    let schedule = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
-    let nanoseconds = schedule.split_whitespace().next().and_then(|field| field.parse::<f64>().ok());
-    nanoseconds.unwrap_or(0.0) / 1e9
 }
