@@ -176,6 +176,12 @@ impl ActionBits {
         &mut self.words[row * self.words_per_row..(row + 1) * self.words_per_row]
     }
 
+    /// All words, row after row.
+    #[inline]
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
     /// Forbids an action.
     #[inline]
     pub fn forbid(&mut self, row: usize, action: usize) {

@@ -110,10 +110,24 @@ impl Seed {
     #[inline(always)]
     #[must_use]
     pub fn uniforms_in_lanes(self, purpose: Purpose, first_entity: u32, tick: u32, block: u32) -> [[f32; LANES]; 4] {
-        let mut counter = [[block; LANES], [tick; LANES], [0; LANES], [purpose as u32; LANES]];
-        for (lane, entity) in counter[2].iter_mut().enumerate() {
+        let mut entities = [0; LANES];
+        for (lane, entity) in entities.iter_mut().enumerate() {
             *entity = first_entity.wrapping_add(lane as u32);
         }
+        self.uniforms_of_entities(purpose, entities, tick, block)
+    }
+
+    /// Four uniforms for each of 16 entities: `[word][lane]`, the same values as [`Seed::uniforms`].
+    #[inline(always)]
+    #[must_use]
+    pub fn uniforms_of_entities(
+        self,
+        purpose: Purpose,
+        entities: [u32; LANES],
+        tick: u32,
+        block: u32,
+    ) -> [[f32; LANES]; 4] {
+        let counter = [[block; LANES], [tick; LANES], entities, [purpose as u32; LANES]];
         let [a, b, c, d] = philox4x32_10_in_lanes(counter, self.key());
         [lane_uniforms(a), lane_uniforms(b), lane_uniforms(c), lane_uniforms(d)]
     }
@@ -127,14 +141,8 @@ impl Seed {
         for (lane, block) in counter[0].iter_mut().enumerate() {
             *block = first_block.wrapping_add(lane as u32);
         }
-        let words = philox4x32_10_in_lanes(counter, self.key());
-        let mut uniforms = [[0.0; LANES]; 4];
-        for (row, word_row) in uniforms.iter_mut().zip(&words) {
-            for (value, word) in row.iter_mut().zip(word_row) {
-                *value = uniform(*word);
-            }
-        }
-        uniforms
+        let [a, b, c, d] = philox4x32_10_in_lanes(counter, self.key());
+        [lane_uniforms(a), lane_uniforms(b), lane_uniforms(c), lane_uniforms(d)]
     }
 
     /// A stream of words at this address, for samplers that need an unknown number of them.

@@ -7,16 +7,9 @@ use crate::random::{LANES, Purpose, Seed};
 #[inline(always)]
 #[must_use]
 pub fn policy_uniforms(seed: Seed, consumers: &[u32], tick: u32) -> [f32; LANES] {
-    let first = consumers.first().copied().unwrap_or(0);
-    let consecutive = consumers.iter().zip(0..).all(|(&consumer, lane)| consumer == first.wrapping_add(lane));
-    if consecutive {
-        return seed.uniforms_in_lanes(Purpose::Policy, first, tick, 0)[0];
-    }
-    let mut uniforms = [0.5; LANES];
-    for (uniform, &consumer) in uniforms.iter_mut().zip(consumers) {
-        *uniform = seed.uniforms(Purpose::Policy, consumer, tick, 0)[0];
-    }
-    uniforms
+    let mut entities = [0; LANES];
+    entities[..consumers.len()].copy_from_slice(consumers);
+    seed.uniforms_of_entities(Purpose::Policy, entities, tick, 0)[0]
 }
 
 /// Inverts the cumulative sums of 16 consumers at once: offered the probabilities of one action after the other, each

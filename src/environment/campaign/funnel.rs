@@ -5,8 +5,106 @@ use super::state::{NOT_PENDING, State};
 use crate::market::people::People;
 use crate::math::sigmoid;
 use crate::protocol::{Kpi, Tally};
-use crate::random::{Purpose, Seed};
+use crate::random::{LANES, Purpose, Seed};
 use crate::response::{Contacts, MessagePredictors, Responses, View};
+use multiversion::multiversion;
+
+/// Uniforms and probabilities of the messages of a tick, drawn and computed 16 at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Chances {
+    entities: Vec<u32>,
+    deliver: Vec<f32>,
+    open: Vec<f32>,
+    click: Vec<f32>,
+    remember: Vec<f32>,
+    opt_out: Vec<f32>,
+    complain: Vec<f32>,
+    open_probability: Vec<f32>,
+    click_probability: Vec<f32>,
+    opt_out_probability: Vec<f32>,
+    complain_probability: Vec<f32>,
+}
+
+impl Chances {
+    /// Adds the intercepts to the predictors and prepares every message.
+    fn prepare(
+        &mut self,
+        seed: Seed,
+        first: u32,
+        tick: i32,
+        model: &Model,
+        contacts: &Contacts,
+        predictors: &mut MessagePredictors,
+    ) {
+        for (index, message) in contacts.messages.iter().enumerate() {
+            let intercepts = model.intercepts[usize::from(message.channel)];
+            predictors.open[index] += intercepts.open;
+            predictors.click[index] += intercepts.click;
+            predictors.opt_out[index] += intercepts.opt_out;
+            predictors.complain[index] += intercepts.complain;
+        }
+        self.entities.clear();
+        self.entities.extend(contacts.rows.iter().map(|row| first + row));
+        let padded = contacts.len().next_multiple_of(LANES);
+        self.entities.resize(padded, 0);
+        for column in [
+            &mut self.deliver,
+            &mut self.open,
+            &mut self.click,
+            &mut self.remember,
+            &mut self.opt_out,
+            &mut self.complain,
+        ] {
+            column.resize(padded, 0.0);
+        }
+        let message = [&mut self.deliver, &mut self.open, &mut self.click, &mut self.remember].map(Vec::as_mut_slice);
+        draw(seed, Purpose::Message, tick as u32, &self.entities, message);
+        let leave = [&mut self.opt_out, &mut self.complain].map(Vec::as_mut_slice);
+        draw(seed, Purpose::OptOut, tick as u32, &self.entities, leave);
+        probabilities(&predictors.open, &mut self.open_probability);
+        for (probability, factor) in self.open_probability.iter_mut().zip(&predictors.open_factor) {
+            *probability = (*probability * factor).min(1.0);
+        }
+        probabilities(&predictors.click, &mut self.click_probability);
+        probabilities(&predictors.opt_out, &mut self.opt_out_probability);
+        probabilities(&predictors.complain, &mut self.complain_probability);
+    }
+}
+
+/// The first words of each entity's draw, one column each.
+fn draw<const WORDS: usize>(
+    seed: Seed,
+    purpose: Purpose,
+    tick: u32,
+    entities: &[u32],
+    mut columns: [&mut [f32]; WORDS],
+) {
+    for (block, chunk) in entities.chunks_exact(LANES).enumerate() {
+        let uniforms = draw_block(seed, purpose, tick, chunk);
+        for (column, values) in columns.iter_mut().zip(&uniforms) {
+            column[block * LANES..(block + 1) * LANES].copy_from_slice(values);
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn draw_block(seed: Seed, purpose: Purpose, tick: u32, entities: &[u32]) -> [[f32; LANES]; 4] {
+    let mut ids = [0; LANES];
+    ids.copy_from_slice(entities);
+    seed.uniforms_of_entities(purpose, ids, tick, 0)
+}
+
+fn probabilities(logits: &[f32], probabilities: &mut Vec<f32>) {
+    probabilities.resize(logits.len(), 0.0);
+    sigmoids(logits, probabilities);
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn sigmoids(logits: &[f32], probabilities: &mut [f32]) {
+    for (probability, logit) in probabilities.iter_mut().zip(logits) {
+        *probability = sigmoid(*logit);
+    }
+}
 
 /// What the funnel reads and writes about one shard.
 pub struct Funnel<'a> {
@@ -26,6 +124,8 @@ pub struct Funnel<'a> {
     pub visiting: &'a [bool],
     /// Whether messages without consent go out (rules are only audited).
     pub ignores_consent: bool,
+    /// Scratch.
+    pub chances: &'a mut Chances,
 }
 
 /// Consequences that take effect later in the tick or at its end.
@@ -69,6 +169,7 @@ impl Funnel<'_> {
             let view = View { tick: self.tick, weekend, people: self.people, columns };
             module.contribute_to_messages(&view, contacts, predictors);
         }
+        self.chances.prepare(self.seed, self.first, self.tick, self.model, contacts, predictors);
         for index in 0..contacts.len() {
             self.send(index, contacts, predictors, responses, aftermath, tally);
         }
@@ -87,21 +188,19 @@ impl Funnel<'_> {
         let message = contacts.messages[index];
         let channel = usize::from(message.channel);
         let figures = &self.model.catalogue.channels[channel];
-        let intercepts = self.model.intercepts[channel];
         tally.add(Kpi::Messages, 1);
         self.state.record_sent(row, channel, self.tick, message.creative);
-        let [deliver, open, click, _] = self.uniforms(Purpose::Message, row);
-        if !self.delivers(row, message.channel, deliver, aftermath, tally) {
+        if !self.delivers(row, message.channel, self.chances.deliver[index], aftermath, tally) {
             return;
         }
         responses.delivered[index] = true;
         tally.add(Kpi::Delivered, 1);
-        let chance = predictors.open_factor[index] * sigmoid(intercepts.open + predictors.open[index]);
-        if open < chance.min(1.0) {
+        if self.chances.open[index] < self.chances.open_probability[index] {
             responses.opened[index] = true;
             self.opened(row, index, contacts, predictors, responses, tally);
-            let through_view = self.uniforms(Purpose::Visit, row)[0] < figures.view_through_rate;
-            let clicked = click < sigmoid(intercepts.click + predictors.click[index]);
+            let through_view =
+                figures.view_through_rate > 0.0 && self.uniforms(Purpose::Visit, row)[0] < figures.view_through_rate;
+            let clicked = self.chances.click[index] < self.chances.click_probability[index];
             if clicked {
                 responses.clicked[index] = true;
                 tally.add(Kpi::Clicks, 1);
@@ -112,12 +211,11 @@ impl Funnel<'_> {
                 aftermath.visits.push(row as u32);
             }
         }
-        let [opt_out, complain, ..] = self.uniforms(Purpose::OptOut, row);
-        let complained = complain < sigmoid(intercepts.complain + predictors.complain[index]);
+        let complained = self.chances.complain[index] < self.chances.complain_probability[index];
         if complained {
             tally.add(Kpi::Complaints, 1);
         }
-        if complained || opt_out < sigmoid(intercepts.opt_out + predictors.opt_out[index]) {
+        if complained || self.chances.opt_out[index] < self.chances.opt_out_probability[index] {
             aftermath.opt_outs.push((row as u32, message.channel));
         }
     }
@@ -158,7 +256,7 @@ impl Funnel<'_> {
         tally.add(Kpi::Opens, 1);
         self.state.record_open(row, usize::from(message.channel), self.tick);
         if message.discount > 0.0 {
-            let remembered = self.uniforms(Purpose::Message, row)[3] < predictors.redeem[index];
+            let remembered = self.chances.remember[index] < predictors.redeem[index];
             responses.redeeming[index] = remembered;
             self.state.coupon_discount[row] = message.discount;
             self.state.coupon_end_tick[row] = self.tick.saturating_add_unsigned(self.model.coupon_ticks);

@@ -70,7 +70,10 @@ pub struct MaskRules {
     discounted: Vec<u64>,
     /// Actions of each hour of the sender's day.
     hours: Vec<Vec<u64>>,
+    /// Actions that cost money.
     paid: Vec<u64>,
+    /// All actions but the first.
+    contacts: Vec<u64>,
     caps: Vec<Cap>,
     /// Bits of the days on which a message forbids the next.
     gap_days: u32,
@@ -126,6 +129,7 @@ impl MaskRules {
             discounted: words(&|action| action > 0 && message(action).discount > 0.0),
             hours: (0..24).map(|hour| words(&|action| action > 0 && message(action).hour == hour)).collect(),
             paid: words(&|action| action > 0 && message(action).cost.micros() > 0),
+            contacts: words(&|action| action > 0),
             caps: caps(values, catalogue, &mut refusals),
             gap_days: low_bits(values.integer("minimum_gap_days")),
             one_live_coupon: values.boolean("one_live_coupon"),
@@ -133,61 +137,69 @@ impl MaskRules {
         if refusals.is_empty() { Ok(rules) } else { Err(refusals) }
     }
 
-    /// Writes the mask of every row; `affords` says whether a row may use actions that cost money.
+    /// Writes the mask of every row; `affords` says whether a row may use actions that cost money, and is asked only
+    /// where `is_scarce`.
     pub fn write(
         &self,
         people: &People,
         state: &State,
         today: Today,
+        is_scarce: bool,
         affords: impl Fn(usize) -> bool,
         allowed: &mut ActionBits,
     ) {
-        allowed.reset_to_all(people.len(), self.actions);
-        for row in 0..people.len() {
-            let bits = allowed.row_mut(row);
-            if people.suppressed[row] || state.sent_on_any(row) & self.gap_days != 0 {
-                bits.fill(0);
-                bits[0] = 1;
-                continue;
-            }
+        let rows = people.len();
+        allowed.reset_to_all(rows, self.actions);
+        for row in 0..rows {
             let offset = people.clock_offset_hours[row].rem_euclid(24) as usize;
-            bits.copy_from_slice(&self.awake[offset]);
-            if let Some(hour) = today.hour {
-                keep(bits, &self.hours[usize::from(hour)]);
-            }
-            for (channel, words) in self.channels.iter().enumerate() {
-                if !state.is_reachable(row, channel) || self.is_capped(state, row, channel) {
-                    remove(bits, words);
+            allowed.row_mut(row).copy_from_slice(&self.awake[offset]);
+        }
+        if let Some(hour) = today.hour {
+            let others: Vec<u64> = self.hours[usize::from(hour)].iter().map(|words| !words).collect();
+            forbid_where(allowed, &others, |_| true);
+        }
+        for (channel, words) in self.channels.iter().enumerate() {
+            forbid_where(allowed, words, |row| !state.is_reachable(row, channel));
+        }
+        for cap in &self.caps {
+            let full = |sent: u32| (sent & cap.days).count_ones() >= cap.messages;
+            match cap.channel {
+                None => forbid_where(allowed, &self.contacts, |row| full(state.sent_on_any(row))),
+                Some(channel) => {
+                    forbid_where(allowed, &self.channels[channel], |row| full(state.sent_on(row, channel)));
                 }
             }
-            if self.one_live_coupon && state.has_coupon(row, today.tick) {
-                remove(bits, &self.discounted);
-            }
-            if !affords(row) {
-                remove(bits, &self.paid);
-            }
-            bits[0] |= 1;
+        }
+        if self.one_live_coupon {
+            forbid_where(allowed, &self.discounted, |row| state.has_coupon(row, today.tick));
+        }
+        if is_scarce {
+            forbid_where(allowed, &self.paid, |row| !affords(row));
+        }
+        forbid_where(allowed, &self.contacts, |row| {
+            people.suppressed[row] || state.sent_on_any(row) & self.gap_days != 0
+        });
+        for row in 0..rows {
+            allowed.row_mut(row)[0] |= 1;
         }
     }
-
-    fn is_capped(&self, state: &State, row: usize, channel: usize) -> bool {
-        self.caps.iter().any(|cap| match cap.channel {
-            None => (state.sent_on_any(row) & cap.days).count_ones() >= cap.messages,
-            Some(capped) if capped == channel => (state.sent_on(row, channel) & cap.days).count_ones() >= cap.messages,
-            Some(_) => false,
-        })
-    }
 }
 
-fn keep(bits: &mut [u64], words: &[u64]) {
-    for (bit, word) in bits.iter_mut().zip(words) {
-        *bit &= word;
+/// Forbids these actions in the rows of which this holds; without a branch, so that it runs over many rows at once.
+#[inline(always)]
+fn forbid_where(allowed: &mut ActionBits, words: &[u64], holds: impl Fn(usize) -> bool) {
+    let per_row = words.len();
+    if let [word] = words {
+        for (row, bits) in allowed.words_mut().iter_mut().enumerate() {
+            *bits &= !(word & u64::from(holds(row)).wrapping_neg());
+        }
+        return;
     }
-}
-
-fn remove(bits: &mut [u64], words: &[u64]) {
-    for (bit, word) in bits.iter_mut().zip(words) {
-        *bit &= !word;
+    for (row, bits) in allowed.words_mut().chunks_exact_mut(per_row).enumerate() {
+        let everywhere = u64::from(holds(row)).wrapping_neg();
+        for (bits, word) in bits.iter_mut().zip(words) {
+            *bits &= !(word & everywhere);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Consecutive consumers of the market, living one tick at a time.
 
 use super::budget::Gate;
-use super::funnel::{Aftermath, Funnel};
+use super::funnel::{Aftermath, Chances, Funnel};
 use super::mask::Today;
 use super::model::{Dropout, Model};
 use super::observation::Seen;
@@ -27,6 +27,7 @@ struct Scratch {
     predictors: MessagePredictors,
     responses: Responses,
     aftermath: Aftermath,
+    chances: Chances,
     log_hazard: Vec<f32>,
     mask: ActionBits,
     mask_tick: Option<i32>,
@@ -129,7 +130,8 @@ impl CampaignShard {
         let today = Today { hour: self.model.clock.hour(self.tick), tick: self.tick };
         let (gate, seed, tick, first) = (self.gate, self.seed, self.tick, self.first);
         let affords = |row: usize| gate.admits(seed, tick, first + row as u32);
-        self.model.mask.write(&self.people, &self.state, today, affords, &mut self.scratch.mask);
+        let is_scarce = gate != Gate::Open;
+        self.model.mask.write(&self.people, &self.state, today, is_scarce, affords, &mut self.scratch.mask);
         self.scratch.mask_tick = Some(self.tick);
     }
 
@@ -164,7 +166,7 @@ impl CampaignShard {
     }
 
     fn send_messages(&mut self, outcome: &mut Outcome) {
-        let Scratch { organic, contacts, predictors, responses, aftermath, .. } = &mut self.scratch;
+        let Scratch { organic, contacts, predictors, responses, aftermath, chances, .. } = &mut self.scratch;
         aftermath.clear();
         if contacts.is_empty() {
             return;
@@ -178,6 +180,7 @@ impl CampaignShard {
             state: &mut self.state,
             visiting: &organic.visits,
             ignores_consent: self.model.mask.audit,
+            chances,
         };
         funnel.run(&self.columns, contacts, predictors, responses, aftermath, &mut outcome.tally);
     }
