@@ -27,11 +27,11 @@ pub enum Purpose {
     Traits = 1,
     /// Observable profile and customer-file sampling.
     Profile = 2,
-    /// The organic purchase of a tick.
+    /// What a consumer does of their own accord in a tick: order, visit, drop out.
     Organic = 3,
-    /// The funnel of the message of a tick: deliver, inbox, open, click.
+    /// The funnel of the message of a tick: deliver, open, click, remember the coupon.
     Message = 4,
-    /// What follows a click: conversion, session or pending, delay, redemption.
+    /// What follows a click: conversion, session or pending, delay.
     Conversion = 5,
     /// Unsubscribe and complaint.
     OptOut = 6,

@@ -52,7 +52,8 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
     delay_censoring::ENTRY,
 ];
 
-/// The modules that are on where a scenario has no `[modules]` section.
+/// The modules that are on by default: `[modules.NAME]` of a scenario sets the parameters of one and leaves the others on;
+/// only `enabled = false` drops one.
 pub const CORE: &[&str] =
     &["channel_affinity", "send_time", "fatigue", "price_response", "persuadability", "delay_censoring"];
 

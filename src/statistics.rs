@@ -117,7 +117,7 @@ mod tests {
     fn normal_and_chi_square_known_values() {
         assert!((normal_cdf(1.959_963_985) - 0.975).abs() < 1e-9);
         assert!((normal_quantile(0.975) - 1.959_963_985).abs() < 1e-8);
-        // Sample-ratio check of science G.5: 50,000 against 50,800.
+        // Sample-ratio check (Fabijan et al. 2019) of 50,000 against 50,800: 2 * 400^2 / 50,400.
         let (statistic, degrees) = chi_square(&[50_000.0, 50_800.0], &[50_400.0, 50_400.0], 5.0);
         assert!((statistic - 6.349_206).abs() < 1e-6);
         assert!((chi_square_p_value(statistic, degrees) - 0.011_743).abs() < 1e-6);

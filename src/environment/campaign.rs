@@ -1,7 +1,7 @@
 //! The market as an environment: synthetic or real customers, channels, offers, and the forces that move them.
 //!
-//! A tick lives in the order of science A.0: observe, decide, deliver and open and click, withdraw, carry over, buy,
-//! drop out, count. Rewards are the profit booked in the tick; what consumers are worth beyond the horizon is the
+//! A tick lives in this order (docs/market.md 1.2): observe, decide, deliver and open and click, withdraw, carry over,
+//! buy, drop out, count. Rewards are the profit booked in the tick; what consumers are worth beyond the horizon is the
 //! terminal value, from the latent truth.
 //!
 //! Known biases, by construction: at most one order and one message per consumer and tick (orders: -0.8 % at the CDNOW

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn rates_per_delivered_message_are_those_of_the_sources() {
-        // Clicks and orders per delivered message, science B.2.
+        // Clicks and orders per delivered message, docs/market.md 5.2.
         let expected =
             [("email", 0.017, 0.0008), ("push", 0.025, 0.0005), ("sms", 0.09, 0.01), ("onsite", 0.06, 0.003)];
         for (name, clicks, orders) in expected {

@@ -12,7 +12,7 @@ use crate::registry::{Entry, Parameter, Range, Value};
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "channel_affinity",
     summary: "personal liking of each channel, on the logit of opening",
-    source: "science A.2; Zhang, Kumar & Cosguner (2017)",
+    source: "Zhang, Kumar & Cosguner (2017); docs/market.md 6.1",
     parameters: &[Parameter::number("weight", 1.0, Range::NON_NEGATIVE, "how much of the drawn affinity counts")],
     build: ModuleBuild {
         create: |values, _| Ok(Box::new(ChannelAffinity { weight: values.number("weight") as f32 })),

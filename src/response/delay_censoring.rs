@@ -1,9 +1,10 @@
 //! Delay: most orders after a click come hours or days later, so that a log read today has not seen them all.
 //!
 //! A converting click orders in its session with probability `session_share`; the rest wait for a Weibull time, rounded
-//! up to a tick (science A.6; the shares within 1 hour and 24 hours are those of Chapelle 2014).
+//! up to a tick (docs/market.md 6.6; the shares within 1 hour and 24 hours are near those of Chapelle 2014).
 //!
-//! Difference from the source: (1) one pending order per consumer; the earliest due wins.
+//! Differences from Chapelle (2014): (1) a share in the session and a Weibull time in place of an exponential one; (2) one
+//! pending order per consumer; the earliest due wins.
 
 use super::{Contacts, MessagePredictors, ModuleBuild, ResponseModule, View};
 use crate::math::{exp, ln};
@@ -13,7 +14,7 @@ use crate::registry::{Entry, Parameter, Range, Value};
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "delay_censoring",
     summary: "orders after a click come at once or days later, and a log read early misses them",
-    source: "science A.6; Chapelle (2014)",
+    source: "Chapelle (2014); docs/market.md 6.6",
     parameters: &[
         Parameter::number("session_share", 0.35, Range::PROBABILITY, "share of converting clicks that order at once"),
         Parameter::number("shape", 0.687, Range::POSITIVE, "Weibull shape of the delay"),
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn shares_seen_after_a_day_a_week_and_a_fortnight() {
-        // Science A.6: .50 within 24 h, .76 within 7 d, .87 within 14 d, with .35 in the session.
+        // docs/market.md 6.6: .50 within 24 h, .76 within 7 d, .87 within 14 d, with .35 in the session.
         let timing = Timing { session_share: 0.35, inverse_shape: 1.0 / 0.687, scale_ticks: 7.0 };
         let draws = 200_000;
         let mut within = [0.0; 3];

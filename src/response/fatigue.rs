@@ -1,11 +1,11 @@
 //! Fatigue: every delivered message tires, across channels, and the tired open less and leave more.
 //!
-//! `F <- F * rho + intrusiveness_c * delivered * (1 + quiet_weight * in quiet hours)` with a half-life of a week
-//! (science A.5); `weight * iota_i * F` comes off the logits of opening and clicking and onto those of withdrawing
-//! consent and complaining (science A.6). Godfrey, Seiders & Voss (2011): contact adds up over channels.
+//! `F <- F * rho + intrusiveness_c * delivered * (1 + quiet_weight * in quiet hours)` with a half-life of a week;
+//! `weight * iota_i * F` comes off the logits of opening and clicking and onto those of withdrawing consent and complaining
+//! (docs/market.md 6.3). Godfrey, Seiders & Voss (2011): contact adds up over channels.
 //!
-//! Difference from the source: (1) quiet hours are 21 to 8 on the consumer's clock whether or not a scenario forbids
-//! them, so that a market punishes what a constraint would prevent.
+//! Differences from the source: (1) one number for all channels, linear in the logits; (2) quiet hours are 21 to 8 on the
+//! consumer's clock whether or not a scenario forbids them, so that a market punishes what a constraint would prevent.
 
 use super::{Contacts, MessagePredictors, ModuleBuild, ResponseModule, Responses, View};
 use crate::math::decay;
@@ -18,7 +18,7 @@ const QUIET_TO: u8 = 8;
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "fatigue",
     summary: "messages tire across channels: fewer opens and clicks, more opt-outs and complaints",
-    source: "science A.5, A.6, B.2; Godfrey, Seiders & Voss (2011)",
+    source: "Godfrey, Seiders & Voss (2011); docs/market.md 6.3",
     parameters: &[
         Parameter::number("half_life_days", 7.0, Range::POSITIVE, "time in which fatigue halves"),
         Parameter::number("open_weight", 0.06, Range::NON_NEGATIVE, "off the logit of opening, per unit of fatigue"),

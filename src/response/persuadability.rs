@@ -1,7 +1,7 @@
 //! Persuadability: an opened or clicked message activates for a few days, and activation moves the purchase rate.
 //!
 //! `B <- B * rho + open_weight * opened + click_weight * clicked`, half-life 2 days; the log-hazard of an order gains
-//! `beta_i * B` (science A.4, A.5). beta may be negative: some are put off (Ascarza 2018).
+//! `beta_i * B` (docs/market.md 6.5). beta may be negative: some are put off (Ascarza 2018).
 
 use super::{Contacts, ModuleBuild, ResponseModule, Responses, View};
 use crate::math::decay;
@@ -11,7 +11,7 @@ use crate::registry::{Entry, Parameter, Range, Value};
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "persuadability",
     summary: "opened and clicked messages activate for days; persons differ in what activation does to their purchases",
-    source: "science A.4, A.5, B.3; Ascarza (2018); carry-over as in Sahni, Zou & Chintagunta (2017)",
+    source: "Ascarza (2018); carry-over as in Sahni, Zou & Chintagunta (2017); docs/market.md 6.5",
     parameters: &[
         Parameter::number("half_life_days", 2.0, Range::POSITIVE, "time in which activation halves"),
         Parameter::number("open_weight", 0.10, Range::NON_NEGATIVE, "activation by an opened message"),

@@ -1,13 +1,13 @@
 //! Price response: a discount makes orders likelier, more so for the elastic and the deal-prone.
 //!
-//! The utility of a discount in hand is `-e_i * ln(1 - discount) + d_i * deal_weight` (science A.4); it enters the logit
+//! The utility of a discount in hand is `-e_i * ln(1 - discount) + d_i * deal_weight`; it enters the logit
 //! of ordering after a click and, while a remembered coupon lives, the log-hazard of an order. A discount shown in the
-//! message also adds `d_i * discount * click_weight` to the logit of clicking. Redemption gate (science A.6): a coupon
+//! message also adds `d_i * discount * click_weight` to the logit of clicking. Redemption gate (docs/market.md 6.4): a coupon
 //! changes the price of an order that comes by itself only if the consumer remembers it, with probability
 //! `sigmoid(logit(redemption_rate) + redemption_deal_weight * (d_i - 0.4))` (d has mean 0.4).
 //!
-//! Difference from the source: (1) whether a coupon is remembered is drawn once, when it is opened, not at each order,
-//! so that a consumer does not change their mind from day to day.
+//! Difference from the sources: (1) the gate, for which they give no law; whether a coupon is remembered is drawn once,
+//! when it is opened, so that a consumer does not change their mind from day to day.
 
 use super::{Contacts, MessagePredictors, ModuleBuild, ResponseModule, Responses, View};
 use crate::market::people::People;
@@ -21,7 +21,7 @@ const DEAL_PRONENESS_CENTRE: f32 = 0.4;
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "price_response",
     summary: "discounts lift clicks and orders by elasticity and deal-proneness; coupons must be remembered",
-    source: "science A.4, A.6, B.3; Bijmolt, van Heerde & Pieters (2005); Sahni, Zou & Chintagunta (2017)",
+    source: "Bijmolt, van Heerde & Pieters (2005); Sahni, Zou & Chintagunta (2017); docs/market.md 6.4",
     parameters: &[
         Parameter::number("elasticity_scale", 1.0, Range::NON_NEGATIVE, "multiplies the drawn price elasticity"),
         Parameter::number("deal_weight", 0.3, Range::NON_NEGATIVE, "log-hazard of a deal for the fully deal-prone"),

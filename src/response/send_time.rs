@@ -2,7 +2,7 @@
 //!
 //! Local activity has two wrapped bumps around the chronotype (mid-sleep), times an awake mask; a message stays in sight
 //! for a channel's read window, so the factor on opening is the activity averaged over the following hours with
-//! exponential weights, divided by its mean over the day (science A.8). Everything is one table look-up at run time:
+//! exponential weights, divided by its mean over the day (docs/market.md 6.2). Everything is one table look-up at run time:
 //! 24 chronotype bins × weekday or weekend × 24 hours for each channel. Chronotypes: Munich ChronoType Questionnaire,
 //! Roenneberg et al.
 
@@ -20,7 +20,7 @@ const CHRONOTYPE_HIGH: f32 = 8.5;
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "send_time",
     summary: "opening depends on the hour and the personal clock, most for channels that are read at once",
-    source: "science A.8; Munich ChronoType Questionnaire (Roenneberg et al.)",
+    source: "Munich ChronoType Questionnaire: Roenneberg et al. (2007); docs/market.md 6.2",
     parameters: &[
         Parameter::number("strength", 1.0, Range::PROBABILITY, "1: the full curve, 0: every hour is alike"),
         Parameter::number(
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_population_curve_has_the_known_peaks() {
-        // Science A.8: 09 h 1.77x, 19 h 2.26x, trough 03 h .11x of the activity itself.
+        // docs/market.md 6.2, computed apart: 09 h 1.77x, 19 h 2.26x, trough 03 h .11x of the activity itself.
         let (curve, _) = population(1e-3);
         assert!((curve[9] - 1.77).abs() < 0.05, "{curve:?}");
         assert!((curve[19] - 2.26).abs() < 0.05, "{curve:?}");
@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn timing_matters_most_for_push_and_least_for_email() {
-        // Science A.8: best hour over the mean 2.10 push, 1.83 SMS, 1.25 e-mail; personal hour over it +21, +16, +5 %.
+        // docs/market.md 6.2, computed apart: best hour over the mean 2.10 push, 1.83 SMS, 1.25 e-mail; personal hour
+        // over it +21, +16, +5 %.
         for (window, best, gain) in [(1.0, 2.10, 0.21), (2.0, 1.83, 0.16), (8.0, 1.25, 0.05)] {
             let (curve, personal) = population(window);
             let common = curve.iter().copied().fold(0.0, f64::max);

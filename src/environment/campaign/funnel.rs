@@ -1,4 +1,4 @@
-//! What becomes of a message: deliver, open, click, order now or later, withdraw, complain (science A.6).
+//! What becomes of a message: deliver, open, click, order now or later, withdraw, complain (docs/market.md 5.3).
 
 use super::model::Model;
 use super::state::{NOT_PENDING, State};

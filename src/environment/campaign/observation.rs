@@ -1,12 +1,11 @@
-//! What an agent may see (science D.2): profile, purchases, engagement, offer, context. No latent value.
+//! What an agent may see (docs/market.md 8): profile, purchases, engagement, offer, context. No latent value.
 //!
 //! Columns follow from what the market has: one group of engagement columns per channel, offers only where one has a
 //! discount, regions only where there are several. Standardisation is by documented constants, so that a policy means
 //! the same in every run.
 //!
-//! Differences from the source: (1) order windows count up to the last eight orders; (2) engagement shares are running
-//! means over messages with weight 0.2 on the newest, not calendar windows; (3) page views, categories and cart come
-//! with the module that makes them.
+//! Limits: (1) order windows count up to the last eight orders; (2) engagement shares are running means over messages with
+//! weight 0.2 on the newest, not calendar windows; (3) there are no page views, categories or carts.
 
 use super::clock::Clock;
 use super::state::{NEVER, ORDERS_REMEMBERED, State};

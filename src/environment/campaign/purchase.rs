@@ -1,4 +1,4 @@
-//! Orders of a tick: organic, in the session, pending; then what an order changes (science A.4).
+//! Orders of a tick: organic, in the session, pending; then what an order changes (docs/market.md 4).
 
 use super::model::{Dropout, Model};
 use super::state::{NOT_PENDING, State};

@@ -86,7 +86,7 @@ const CUSTOMER_COLUMNS: [&str; 5] = ["id", "recency_days", "tenure_days", "order
 pub struct Sections {
     /// `[market]`.
     pub market: Values,
-    /// `[modules.NAME]`: present and not disabled, by name; `None` where the file has no such section.
+    /// The modules that act, by name, with their values; `None` for all of [`CORE`] with their defaults.
     pub modules: Option<Vec<(&'static str, Values)>>,
     /// `[[channel]]`: name, registry name of the kind, keys.
     pub channels: Vec<(String, &'static str, Values)>,

@@ -135,7 +135,7 @@ impl CampaignShard {
         self.scratch.mask_tick = Some(self.tick);
     }
 
-    /// One tick, in the order of science A.0.
+    /// One tick, in the order of docs/market.md 1.2.
     fn live(&mut self, decision: &Decision, outcome: &mut Outcome) {
         let rows = self.people.len();
         outcome.reset(rows);
@@ -317,7 +317,7 @@ impl Shard for CampaignShard {
 }
 
 impl CampaignShard {
-    /// Expected margin beyond the horizon (science D.4), a pending order included.
+    /// Expected margin beyond the horizon (docs/market.md 9.2), a pending order included.
     fn terminal_value(&self, row: usize) -> f64 {
         let model = &self.model;
         if self.state.alive[row] <= 0.0 {

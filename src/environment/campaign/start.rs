@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_posterior_gives_the_known_probability_of_being_alive() {
-        // Science B.1: CDNOW parameters in weeks, x = 2, t_x = 30.43, T = 38.86: P(alive) = .7266.
+        // The CDNOW fit of Fader, Hardie & Lee (2005), in weeks: x = 2, t_x = 30.43, T = 38.86, P(alive) = .7266.
         let prior = BgNbd { shape: 0.242_59, scale: 4.413_53, a: 0.792_89, b: 2.425_75 };
         let law = posterior(&prior, 2.0, 30.43, 38.86);
         assert!((law.alive_probability - 0.7266).abs() < 1e-4, "{law:?}");

@@ -51,7 +51,7 @@ impl Policy for ByState {
 fn known_value_of_a_mixed_policy() {
     let world = FiniteWorld::new(&two_states()).unwrap();
     let policy = ByState(vec![vec![0.2, 0.8], vec![0.9, 0.1]]);
-    // Science G.2: V = [7.62322581, 8.29419355]; probabilities come in f32, hence 1e-6.
+    // (I - discount P) v = r solved apart: V = [7.62322581, 8.29419355]; probabilities come in f32, hence 1e-6.
     assert!((world.exact_value(&policy, Seed::new(1)).unwrap() - 7.623_225_81).abs() < 1e-6);
     let from_one = FiniteWorld::new(&two_states().with("start", Value::Text("one".into()))).unwrap();
     assert!((from_one.exact_value(&policy, Seed::new(1)).unwrap() - 8.294_193_55).abs() < 1e-6);

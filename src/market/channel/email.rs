@@ -22,7 +22,8 @@ const PARAMETERS: [Parameter; 15] = parameters(Defaults {
 pub const ENTRY: Entry<ChannelBuild> = Entry {
     name: "email",
     summary: "e-mail to an address that gave consent",
-    source: "science B.2: Mailchimp 2018-19 open 21-23 %, e-commerce click 2.0 %, Klaviyo campaigns order .08 %; unsubscribe and complaint at rest from the intercepts of the prototype (-6.75, -9.6)",
+    source: "Mailchimp 2018-19: open 21-23 %, e-commerce click 2.0 %; Klaviyo: campaigns order .08 %; opt-outs and \
+             complaints at rest are assumptions (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
     build,
 };

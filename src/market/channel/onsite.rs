@@ -22,7 +22,7 @@ const PARAMETERS: [Parameter; 15] = parameters(Defaults {
 pub const ENTRY: Entry<ChannelBuild> = Entry {
     name: "onsite",
     summary: "offer shown during a visit to the site or app",
-    source: "science B.2: seen by all visitors, click 6 %, order .3 %",
+    source: "assumed: seen by all visitors, click 6 %, order .3 % (docs/market.md 5.2)",
     parameters: &PARAMETERS,
     build,
 };

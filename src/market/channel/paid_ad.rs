@@ -22,7 +22,7 @@ const PARAMETERS: [Parameter; 15] = parameters(Defaults {
 pub const ENTRY: Entry<ChannelBuild> = Entry {
     name: "paid_ad",
     summary: "paid advertisement, bought per impression",
-    source: "science B.2: CPM 2.80-7.19, viewable 60 %, click .05-.9 %, hidden .02 %",
+    source: "benchmarks: CPM 2.80-7.19, click .05-.9 %; viewable 60 %, hidden .02 % are assumed (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
     build,
 };

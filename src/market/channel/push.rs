@@ -22,7 +22,8 @@ const PARAMETERS: [Parameter; 15] = parameters(Defaults {
 pub const ENTRY: Entry<ChannelBuild> = Entry {
     name: "push",
     summary: "push notification to an installed app",
-    source: "science B.2: direct open 1.8 % (iOS) to 3.5 % (Android) and reaction 7.8 %, order .05 %, opt-in .45 and .65",
+    source: "benchmarks: direct open 1.8 % (iOS) to 3.5 % (Android) and reaction 7.8 %; order .05 %, opt-in .45 and .65 are \
+             assumed (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
     build,
 };

@@ -22,7 +22,7 @@ const PARAMETERS: [Parameter; 15] = parameters(Defaults {
 pub const ENTRY: Entry<ChannelBuild> = Entry {
     name: "sms",
     summary: "text message to a phone number",
-    source: "science B.2: seen 95 %, click 8.9-14.5 %, order 1.0-2.0 %, STOP .5-1.2 %",
+    source: "benchmarks: click 8.9-14.5 %, order 1.0-2.0 %, STOP .5-1.2 %; seen 95 % is assumed (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
     build,
 };
