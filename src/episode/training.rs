@@ -10,6 +10,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Parts of a training market's seed: the market itself, the draws of the policy, the draws of learning.
+/// Parts of a training seed; judged markets derive from other parts, so that equal seeds never give the same market.
+const MARKET_PART: u32 = 3;
 const POLICY_PART: u32 = 1;
 const LEARNING_PART: u32 = 2;
 
@@ -63,7 +65,7 @@ pub fn train(
     let (mut regret, mut has_regret) = (0.0, world.optimal_value().is_none());
     for episode in 0..training.episodes {
         for &seed in &training.seeds {
-            let market = Seed::new(seed).derive(replication, episode);
+            let market = Seed::new(seed).derive(MARKET_PART, replication).derive(0, episode);
             let mut environment = world.open(market);
             let lived = live(environment.as_mut(), agent, training, market, has_regret)?;
             learning.returns_per_consumer.push(lived.discounted_profit / consumers);

@@ -114,9 +114,12 @@ impl ResponseModule for PriceResponse {
             *utility = if *ticks_left > 0.0 { *utility } else { 0.0 };
         }
         for (index, &row) in contacts.rows.iter().enumerate() {
-            if responses.redeeming[index] {
+            let discount = contacts.messages[index].discount;
+            if responses.opened[index] && discount > 0.0 {
+                // The newest coupon counts; one that is not remembered takes the place of one that was.
                 let row = row as usize;
-                utility[row] = self.price_utility(view.people, row, contacts.messages[index].discount);
+                let remembered = responses.redeeming[index];
+                utility[row] = if remembered { self.price_utility(view.people, row, discount) } else { 0.0 };
                 ticks_left[row] = self.coupon_ticks;
             }
         }

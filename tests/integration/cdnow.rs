@@ -8,6 +8,10 @@
 
 use flate2::read::GzDecoder;
 use mercato::market::btyd::{BgNbd, History, ParetoNbd};
+use mercato::protocol::{Decision, Outcome, World};
+use mercato::random::Seed;
+use mercato::scenario::{Overrides, parse};
+use mercato::statistics::estimate;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -70,4 +74,94 @@ fn figures_of_the_sample_follow_from_the_fit() {
     assert!((BG_NBD.expected_orders(39.0) - 1.1950162284461998).abs() < 1e-9);
     let alive: f64 = customers.iter().map(|history| BG_NBD.probability_alive(history)).sum::<f64>() / 2357.0;
     assert!((alive - 0.8134392520045265).abs() < 1e-9, "{alive}");
+}
+
+/// Repeat orders of each of the first customers in 39 weeks, each observed for their own days; nobody is contacted.
+fn simulated_repeats(world: &dyn World, seed: u64, days: impl Fn(usize) -> u32) -> Vec<u32> {
+    let mut environment = world.open(Seed::new(seed));
+    let mut repeats = vec![0; world.spec().consumers as usize];
+    for shard in environment.shards_mut() {
+        let consumers = shard.consumers();
+        let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
+        decision.reset(consumers.len());
+        for day in 0..world.spec().horizon {
+            shard.step(&decision, &mut outcome).unwrap();
+            for (consumer, profit) in consumers.clone().zip(&outcome.profits) {
+                let consumer = consumer as usize;
+                repeats[consumer] += u32::from(profit.micros() > 0 && day < days(consumer));
+            }
+        }
+    }
+    repeats
+}
+
+/// The market of the committed scenario, with this many customers.
+fn market(consumers: u32) -> Box<dyn World> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let text = std::fs::read_to_string(folder.join("cdnow.toml")).unwrap();
+    let text = text.replace("consumers = 2_357", &format!("consumers = {consumers}"));
+    let experiment = parse(&text, &folder, "cdnow.toml", &Overrides::default()).unwrap_or_else(|e| panic!("{e:?}"));
+    assert_eq!(experiment.world.spec().consumers, consumers);
+    experiment.world
+}
+
+/// The histogram of repeats 0 to 6, and 7 and more, as the mean of `runs` simulations of the sample's customers, lies
+/// within three standard errors of the real one.
+fn histogram_agrees(runs: u64) {
+    let Some(customers) = customers() else { return };
+    let days: Vec<u32> = customers.iter().map(|history| (history.age * 7.0).round() as u32).collect();
+    let cell = |repeats: u32| repeats.min(7) as usize;
+    let mut real = [0.0; 8];
+    customers.iter().for_each(|history| real[cell(history.repeats)] += 1.0);
+    let world = market(customers.len() as u32);
+    let mut simulated = [0.0; 8];
+    for run in 0..runs {
+        for repeats in simulated_repeats(world.as_ref(), run, |consumer| days[consumer]) {
+            simulated[cell(repeats)] += 1.0 / runs as f64;
+        }
+    }
+    let count = customers.len() as f64;
+    for (repeats, (real, simulated)) in real.iter().zip(simulated).enumerate() {
+        let variance = simulated * (1.0 - simulated / count);
+        let standard_error = (variance * (1.0 + 1.0 / runs as f64)).sqrt();
+        let z = (simulated - real) / standard_error;
+        assert!(z.abs() < 3.0, "{repeats} repeats: {simulated} simulated, {real} real, z {z}");
+    }
+}
+
+#[test]
+fn twenty_simulated_samples_have_the_histogram_of_the_real_one() {
+    histogram_agrees(20);
+}
+
+#[test]
+#[ignore = "200 repetitions; the full check runs it"]
+fn two_hundred_simulated_samples_have_the_histogram_of_the_real_one() {
+    histogram_agrees(200);
+}
+
+/// Mean repeats after 39 weeks with their standard error, and the share of customers without any.
+fn repeats_of_many(consumers: u32) -> (f64, f64, f64) {
+    let repeats = simulated_repeats(market(consumers).as_ref(), 39, |_| u32::MAX);
+    let none = repeats.iter().filter(|&&repeats| repeats == 0).count() as f64 / f64::from(consumers);
+    let repeats: Vec<f64> = repeats.into_iter().map(f64::from).collect();
+    let mean = estimate(&repeats);
+    (mean.mean, mean.standard_error, none)
+}
+
+#[test]
+fn fifty_thousand_customers_come_back_as_often_as_the_model_says() {
+    let (mean, standard_error, none) = repeats_of_many(50_000);
+    // A day holds one order at most: .76 % fewer than in continuous time.
+    let expected = BG_NBD.expected_orders(39.0) * (1.0 - 0.0076);
+    assert!((mean - expected).abs() < 3.0 * standard_error, "{mean} ± {standard_error}, expected {expected}");
+    assert!((none - 0.5743).abs() < 3.0 * (0.5743f64 * 0.4257 / 50_000.0).sqrt() + 0.001, "{none}");
+}
+
+#[test]
+#[ignore = "200,000 customers over 39 weeks; the full check runs it"]
+fn two_hundred_thousand_customers_come_back_as_often_as_the_model_says() {
+    let (mean, _, none) = repeats_of_many(200_000);
+    assert!((mean / 1.195 - 1.0).abs() < 0.02, "{mean}");
+    assert!((none - 0.5743).abs() < 0.005, "{none}");
 }

@@ -45,7 +45,7 @@ const GENERAL: [Parameter; 15] = [
     Parameter::number("coupon_days", 7.0, Range::POSITIVE, "how long an opened coupon is valid"),
     Parameter::number(
         "reachability_value",
-        0.0,
+        2.0,
         Range::NON_NEGATIVE,
         "what a reachable customer is worth beyond the horizon",
     ),
