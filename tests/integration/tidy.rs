@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "statistics",
             "registry",
             "protocol",
+            "oracle",
             "episode",
             "evaluation",
             "scenario",
