@@ -1,4 +1,9 @@
 //! An agent acts and learns, on markets of its own.
+//!
+//! Within a tick the agent is frozen, and it learns between ticks. A market of one tick has no between: all its decisions
+//! would be taken by an agent that knows nothing. Where its shards do not touch each other, they are therefore written
+//! to in waves of one shard each, as a mailing is rolled out: each shard is decided by the agent that has learned from
+//! the shards before it. Only what has matured is learned from, so a window longer than the tick still teaches nothing.
 
 use super::maturing::Window;
 use super::{Exchange, Training, discount_weights};
@@ -9,8 +14,7 @@ use crate::units::Money;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Parts of a training market's seed: the market itself, the draws of the policy, the draws of learning.
-/// Parts of a training seed; judged markets derive from other parts, so that equal seeds never give the same market.
+/// Parts of a training seed: the market itself, the draws of the policy, the draws of learning; judged markets derive from other parts, so that equal seeds never give the same market.
 const MARKET_PART: u32 = 3;
 const POLICY_PART: u32 = 1;
 const LEARNING_PART: u32 = 2;
@@ -50,7 +54,8 @@ pub enum TrainingError {
 
 /// Lets an agent act and learn: `episodes` passes over the training seeds, each pass on markets of its own, derived from
 /// (training seed, replication, pass). The agent is frozen within a tick; it then learns shard by shard, in shard order,
-/// from the rows whose reward has matured. Rows that the horizon cuts off are never learned from.
+/// from the rows whose reward has matured. In an uncoupled market of one tick it is frozen within a shard instead, and
+/// learns before the next. Rows that the horizon cuts off are never learned from.
 ///
 /// # Errors
 /// Where the agent chooses a masked action or diverges.
@@ -103,30 +108,35 @@ fn live(
     let mut lanes: Vec<Lane> =
         environment.shards_mut().iter().map(|_| Lane::new(training.reward.ticks(), with_regret)).collect();
     let mut lived = Lived { discounted_profit: 0.0, regret: with_regret.then_some(0.0), rows: 0 };
+    // Shards that decide under the same frozen agent: all, but where no second tick would come to use what was learned.
+    let wave_shards = if horizon == 1 && !environment.is_coupled() { 1 } else { lanes.len().max(1) };
     for tick in 0..horizon {
-        // Every shard sees, decides and lives the tick under the same frozen agent.
-        let policy: &dyn Policy = agent;
-        let steps: Vec<Result<(), MaskedAction>> = environment
-            .shards_mut()
-            .into_par_iter()
-            .zip(&mut lanes)
-            .map(|(shard, lane)| lane.step(shard, policy, market.derive(POLICY_PART, 0)))
-            .collect();
-        steps.into_iter().collect::<Result<(), MaskedAction>>()?;
+        let tick_seed = learning_seed.derive(0, tick);
+        let mut shards = environment.shards_mut();
+        for (wave, (shards, lanes)) in shards.chunks_mut(wave_shards).zip(lanes.chunks_mut(wave_shards)).enumerate() {
+            // Every shard of the wave sees, decides and lives the tick under the same frozen agent.
+            let policy: &dyn Policy = agent;
+            let steps: Vec<Result<(), MaskedAction>> = shards
+                .into_par_iter()
+                .zip(&mut *lanes)
+                .map(|(shard, lane)| lane.step(&mut **shard, policy, market.derive(POLICY_PART, 0)))
+                .collect();
+            steps.into_iter().collect::<Result<(), MaskedAction>>()?;
+            // The agent learns from what has matured, shard by shard.
+            for (offset, lane) in lanes.iter_mut().enumerate() {
+                let index = (wave * wave_shards + offset) as u32;
+                if let Some(batch) = lane.window.matured().and_then(|step| step.transitions()) {
+                    agent.learn(&batch, tick_seed.derive(0, index))?;
+                    lived.rows += batch.actions.len() as u64;
+                }
+            }
+        }
         // The barrier: budgets and other shared quantities, in shard order.
         environment.end_tick();
         // What the tick earned, and what better choices would have.
         let profit: Money = lanes.iter().map(|lane| lane.profit).sum();
         lived.discounted_profit += weights[tick as usize] * profit.amount();
         lived.regret = lanes.iter().try_fold(lived.regret.unwrap_or(0.0), |sum, lane| Some(sum + lane.regret?));
-        // The agent learns from what has matured, shard by shard.
-        let tick_seed = learning_seed.derive(0, tick);
-        for (index, lane) in lanes.iter_mut().enumerate() {
-            if let Some(batch) = lane.window.matured().and_then(|step| step.transitions()) {
-                agent.learn(&batch, tick_seed.derive(0, index as u32))?;
-                lived.rows += batch.actions.len() as u64;
-            }
-        }
     }
     Ok(lived)
 }
