@@ -92,3 +92,6 @@ pub(crate) mod toy;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod one_shot_tests;

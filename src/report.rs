@@ -6,6 +6,7 @@
 mod decisions;
 mod figure;
 mod folder;
+mod lock;
 mod manifest;
 mod page;
 mod table;
@@ -13,7 +14,7 @@ mod units;
 
 pub use decisions::{DecisionLog, LogHeader};
 use figure::figure;
-pub use folder::{RESUME_FILE, Resume, is_occupied, partial_of, read_resume};
+pub use folder::{RESUME_FILE, Resume, is_occupied, is_results, partial_of, read_resume};
 use page::page;
 use table::series_csv;
 pub use table::{screen, table_csv};
@@ -38,7 +39,7 @@ pub struct Options {
     pub log: bool,
     /// With the probabilities of all actions.
     pub log_probabilities: bool,
-    /// Replace a folder that is there.
+    /// Replace a folder of results that is there, and discard an interrupted run.
     pub force: bool,
     /// Go on from what `DIR.partial` holds, instead of beginning anew.
     pub resume: bool,
@@ -94,6 +95,34 @@ pub enum RunError {
     /// The folder holds something.
     #[error("`{}` exists and is not empty; take another folder with --out, or --force to replace it when the run is complete", .0.display())]
     Occupied(PathBuf),
+    /// The folder holds something that is not results.
+    #[error("`{}` is not a folder of results: it holds neither manifest.json nor summary.json, and is left alone; take another folder with --out", .0.display())]
+    NotResults(PathBuf),
+    /// No folder can have this name.
+    #[error("`{}` cannot be a folder of results; give --out a name of its own, such as `results/mine`", .0.display())]
+    NoName(PathBuf),
+    /// A file stands where a folder is wanted.
+    #[error("`{}` is a file, not a folder; take another name with --out", .0.display())]
+    NotAFolder(PathBuf),
+    /// The folder where the work is to be done cannot be made.
+    #[error("no folder can be made at `{}`: {source}; take another with --out", path.display())]
+    NotWritable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An earlier run was interrupted and can go on.
+    #[error("`{partial}` holds an interrupted run: go on with `mercato run --resume {partial}`, or discard it with --force", partial = .0.display())]
+    Interrupted(PathBuf),
+    /// The folder is being written to.
+    #[error("another run is writing there: `{}` is in use{}", path.display(), process.map_or_else(String::new, |id| format!(" by process {id}")))]
+    Busy {
+        /// Where the work is done.
+        path: PathBuf,
+        /// Who, if it is told.
+        process: Option<u32>,
+    },
     /// No contestant of this name.
     #[error("no policy is named `{name}`; the scenario has {known}")]
     UnknownPolicy {
@@ -135,7 +164,18 @@ impl RunError {
     /// Whether the input is at fault, so that nothing was started or written.
     #[must_use]
     pub fn is_input(&self) -> bool {
-        matches!(self, Self::Occupied(_) | Self::UnknownPolicy { .. } | Self::OtherRun(_))
+        match self {
+            Self::Occupied(_)
+            | Self::NotResults(_)
+            | Self::NoName(_)
+            | Self::NotAFolder(_)
+            | Self::NotWritable { .. }
+            | Self::Interrupted(_)
+            | Self::Busy { .. }
+            | Self::UnknownPolicy { .. }
+            | Self::OtherRun(_) => true,
+            Self::File { .. } | Self::Comparison(_) | Self::Threads { .. } | Self::Figure(_) => false,
+        }
     }
 
     fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {

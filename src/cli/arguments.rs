@@ -63,7 +63,7 @@ pub struct Run {
     /// No progress bars, no table
     #[arg(long)]
     pub quiet: bool,
-    /// Replace a folder of results that exists
+    /// Replace a folder of results that exists, and discard an interrupted run into it
     #[arg(long)]
     pub force: bool,
 }

@@ -2,7 +2,9 @@
 
 use super::arguments::Run;
 use super::{FAILED, GUARDRAIL_BROKEN, WRONG_INPUT, diagnostic, fail, print};
-use crate::report::{Finished, Options, Progress, RunError, read_resume, run_to_folder, screen};
+use crate::report::{
+    Finished, Options, Progress, RESUME_FILE, RunError, partial_of, read_resume, run_to_folder, screen,
+};
 use crate::scenario::{self, Experiment, Overrides};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
@@ -70,11 +72,12 @@ fn default_folder(experiment: &Experiment) -> PathBuf {
 fn explained(error: &RunError, options: &Options) -> String {
     match error {
         RunError::UnknownPolicy { suggestion: Some(name), .. } => format!("{error}; did you mean `{name}`?"),
-        RunError::Comparison(_) | RunError::File { .. } if options.out.as_os_str().is_empty() => error.to_string(),
-        RunError::Comparison(_) | RunError::File { .. } => format!(
-            "{error}\nfinished work is kept: go on with `mercato run --resume {}.partial`",
-            options.out.display()
-        ),
+        RunError::Comparison(_) | RunError::File { .. } if partial_of(&options.out).join(RESUME_FILE).exists() => {
+            format!(
+                "{error}\nfinished work is kept: go on with `mercato run --resume {}.partial`",
+                options.out.display()
+            )
+        }
         _ => error.to_string(),
     }
 }

@@ -1,22 +1,27 @@
 //! An agent acts and learns, on markets of its own.
+//!
+//! Within a tick the agent is frozen, and it learns between ticks. A market of one tick has no between: all its decisions
+//! would be taken by an agent that knows nothing. Where its shards do not touch each other, they are therefore written
+//! to in waves of one shard each, as a mailing is rolled out: each shard is decided by the agent that has learned from
+//! the shards before it. Only what has matured is learned from, so a window longer than the tick still teaches nothing.
 
 use super::maturing::Window;
 use super::{Exchange, Training, discount_weights};
 use crate::matrix::Matrix;
-use crate::protocol::{Agent, Diverged, Environment, MaskedAction, Policy, Shard, World};
+use crate::protocol::{Agent, Diverged, Environment, MaskedAction, Metrics, Policy, Shard, World};
 use crate::random::Seed;
 use crate::units::Money;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// Parts of a training market's seed: the market itself, the draws of the policy, the draws of learning.
-/// Parts of a training seed; judged markets derive from other parts, so that equal seeds never give the same market.
+/// Parts of a training seed: the market itself, the draws of the policy, the draws of learning; judged markets derive from other parts, so that equal seeds never give the same market.
 const MARKET_PART: u32 = 3;
 const POLICY_PART: u32 = 1;
 const LEARNING_PART: u32 = 2;
 
 /// How learning went: a price paid once, reported beside what the learned policy earns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learning {
     /// Discounted profit per consumer of each market trained on, in order: the learning curve.
     pub returns_per_consumer: Vec<f64>,
@@ -27,9 +32,44 @@ pub struct Learning {
     pub regret_per_consumer: Option<f64>,
     /// Rows learned from.
     pub rows: u64,
+    /// What the agent told of its learning, by name: the last finite value; for `rewards_outside_range…`, the total of
+    /// the counts, or the mean over rows where the name ends in `_share`.
+    pub metrics: BTreeMap<String, f64>,
 }
 
+/// Metrics of this beginning count rewards outside the range that the agent was told to expect.
+const OUTSIDE_RANGE: &str = "rewards_outside_range";
+/// Metrics of this ending are shares of the rows instead of counts.
+const SHARE: &str = "_share";
+
 impl Learning {
+    /// Share of the rewards that lay outside the range that the agent was told to expect; `None` where it tells nothing
+    /// of the kind, or learned from nothing.
+    #[must_use]
+    pub fn share_outside_range(&self) -> Option<f64> {
+        let (name, value) = self.metrics.iter().find(|(name, _)| name.starts_with(OUTSIDE_RANGE))?;
+        let rows = if name.ends_with(SHARE) { 1.0 } else { self.rows as f64 };
+        (rows > 0.0).then(|| value / rows)
+    }
+
+    /// Takes in one batch.
+    fn learned(&mut self, rows: u64, metrics: &Metrics) {
+        let before = self.rows as f64;
+        self.rows += rows;
+        for &(name, value) in metrics.iter().filter(|(_, value)| value.is_finite()) {
+            // The name is copied when it is first heard only.
+            let kept = match self.metrics.get_mut(name) {
+                Some(kept) => kept,
+                None => self.metrics.entry(name.to_owned()).or_insert(0.0),
+            };
+            *kept = match (name.starts_with(OUTSIDE_RANGE), name.ends_with(SHARE)) {
+                (false, _) => value,
+                (true, false) => *kept + value,
+                (true, true) => (*kept * before + value * rows as f64) / (self.rows as f64).max(1.0),
+            };
+        }
+    }
+
     /// Mean discounted profit per consumer while learning.
     #[must_use]
     pub fn return_per_consumer(&self) -> f64 {
@@ -50,7 +90,8 @@ pub enum TrainingError {
 
 /// Lets an agent act and learn: `episodes` passes over the training seeds, each pass on markets of its own, derived from
 /// (training seed, replication, pass). The agent is frozen within a tick; it then learns shard by shard, in shard order,
-/// from the rows whose reward has matured. Rows that the horizon cuts off are never learned from.
+/// from the rows whose reward has matured. In an uncoupled market of one tick it is frozen within a shard instead, and
+/// learns before the next. Rows that the horizon cuts off are never learned from.
 ///
 /// # Errors
 /// Where the agent chooses a masked action or diverges.
@@ -61,15 +102,14 @@ pub fn train(
     replication: u32,
 ) -> Result<Learning, TrainingError> {
     let consumers = f64::from(world.spec().consumers.max(1));
-    let mut learning = Learning { returns_per_consumer: Vec::new(), regret_per_consumer: None, rows: 0 };
+    let mut learning = Learning::default();
     let (mut regret, mut has_regret) = (0.0, world.optimal_value().is_none());
     for episode in 0..training.episodes {
         for &seed in &training.seeds {
             let market = Seed::new(seed).derive(MARKET_PART, replication).derive(0, episode);
             let mut environment = world.open(market);
-            let lived = live(environment.as_mut(), agent, training, market, has_regret)?;
+            let lived = live(environment.as_mut(), agent, training, market, has_regret, &mut learning)?;
             learning.returns_per_consumer.push(lived.discounted_profit / consumers);
-            learning.rows += lived.rows;
             has_regret &= lived.regret.is_some();
             regret += lived.regret.unwrap_or(0.0) / consumers;
         }
@@ -86,7 +126,6 @@ pub fn train(
 struct Lived {
     discounted_profit: f64,
     regret: Option<f64>,
-    rows: u64,
 }
 
 /// One market from tick 0 to the horizon.
@@ -96,37 +135,43 @@ fn live(
     training: &Training,
     market: Seed,
     with_regret: bool,
+    learning: &mut Learning,
 ) -> Result<Lived, TrainingError> {
     let horizon = environment.spec().horizon;
     let weights = discount_weights(environment.spec().discount, horizon);
     let learning_seed = market.derive(LEARNING_PART, 0);
     let mut lanes: Vec<Lane> =
         environment.shards_mut().iter().map(|_| Lane::new(training.reward.ticks(), with_regret)).collect();
-    let mut lived = Lived { discounted_profit: 0.0, regret: with_regret.then_some(0.0), rows: 0 };
+    let mut lived = Lived { discounted_profit: 0.0, regret: with_regret.then_some(0.0) };
+    // Shards that decide under the same frozen agent: all, but where no second tick would come to use what was learned.
+    let wave_shards = if horizon == 1 && !environment.is_coupled() { 1 } else { lanes.len().max(1) };
     for tick in 0..horizon {
-        // Every shard sees, decides and lives the tick under the same frozen agent.
-        let policy: &dyn Policy = agent;
-        let steps: Vec<Result<(), MaskedAction>> = environment
-            .shards_mut()
-            .into_par_iter()
-            .zip(&mut lanes)
-            .map(|(shard, lane)| lane.step(shard, policy, market.derive(POLICY_PART, 0)))
-            .collect();
-        steps.into_iter().collect::<Result<(), MaskedAction>>()?;
+        let tick_seed = learning_seed.derive(0, tick);
+        let mut shards = environment.shards_mut();
+        for (wave, (shards, lanes)) in shards.chunks_mut(wave_shards).zip(lanes.chunks_mut(wave_shards)).enumerate() {
+            // Every shard of the wave sees, decides and lives the tick under the same frozen agent.
+            let policy: &dyn Policy = agent;
+            let steps: Vec<Result<(), MaskedAction>> = shards
+                .into_par_iter()
+                .zip(&mut *lanes)
+                .map(|(shard, lane)| lane.step(&mut **shard, policy, market.derive(POLICY_PART, 0)))
+                .collect();
+            steps.into_iter().collect::<Result<(), MaskedAction>>()?;
+            // The agent learns from what has matured, shard by shard.
+            for (offset, lane) in lanes.iter_mut().enumerate() {
+                let index = (wave * wave_shards + offset) as u32;
+                if let Some(batch) = lane.window.matured().and_then(|step| step.transitions()) {
+                    let metrics = agent.learn(&batch, tick_seed.derive(0, index))?;
+                    learning.learned(batch.actions.len() as u64, &metrics);
+                }
+            }
+        }
         // The barrier: budgets and other shared quantities, in shard order.
         environment.end_tick();
         // What the tick earned, and what better choices would have.
         let profit: Money = lanes.iter().map(|lane| lane.profit).sum();
         lived.discounted_profit += weights[tick as usize] * profit.amount();
         lived.regret = lanes.iter().try_fold(lived.regret.unwrap_or(0.0), |sum, lane| Some(sum + lane.regret?));
-        // The agent learns from what has matured, shard by shard.
-        let tick_seed = learning_seed.derive(0, tick);
-        for (index, lane) in lanes.iter_mut().enumerate() {
-            if let Some(batch) = lane.window.matured().and_then(|step| step.transitions()) {
-                agent.learn(&batch, tick_seed.derive(0, index as u32))?;
-                lived.rows += batch.actions.len() as u64;
-            }
-        }
     }
     Ok(lived)
 }
@@ -173,5 +218,26 @@ impl Lane {
             best - expected(action as usize)
         };
         decision.actions.iter().enumerate().map(of_row).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_add_up_shares_are_weighted_and_other_metrics_keep_their_last_finite_value() {
+        let mut learning = Learning::default();
+        let share = "rewards_outside_range_share";
+        learning.learned(10, &vec![("loss", 3.0), ("rewards_outside_range", 4.0)]);
+        learning.learned(30, &vec![("loss", 2.0), ("rewards_outside_range", 8.0)]);
+        learning.learned(0, &vec![("loss", f64::NAN)]);
+        assert_eq!((learning.metrics["loss"], learning.metrics["rewards_outside_range"]), (2.0, 12.0));
+        assert_eq!((learning.rows, learning.share_outside_range()), (40, Some(0.3)));
+        let mut shares = Learning::default();
+        shares.learned(10, &vec![(share, 0.5)]);
+        shares.learned(30, &vec![(share, 0.1)]);
+        assert!((shares.share_outside_range().unwrap() - 0.2).abs() < 1e-12);
+        assert_eq!(Learning::default().share_outside_range(), None);
     }
 }

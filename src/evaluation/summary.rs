@@ -18,6 +18,7 @@ use crate::episode::{CONTACT_BINS, Record, discount_weights};
 use crate::protocol::{Kpi, Spec};
 use crate::units::Money;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::collections::BTreeMap;
 
 /// Version of the layout of `summary.json`.
 const FORMAT: u32 = 1;
@@ -106,6 +107,12 @@ pub struct LearningSummary {
     /// See [`crate::episode::Learning::regret_per_consumer`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regret_per_consumer: Option<Metric>,
+    /// Mean share of the rewards outside the range that the agent was told to expect, where it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewards_outside_range_share: Option<f64>,
+    /// See [`crate::episode::Learning::metrics`]; over the replications whose agent told them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Metric>,
 }
 
 /// Whether a promise was held.
@@ -406,9 +413,16 @@ fn learning(units: &[Unit]) -> Option<LearningSummary> {
     let learnings: Vec<_> = units.iter().map(|unit| unit.learning.as_ref()).collect::<Option<Vec<_>>>()?;
     let returns: Vec<f64> = learnings.iter().map(|learning| learning.return_per_consumer()).collect();
     let regrets: Option<Vec<f64>> = learnings.iter().map(|learning| learning.regret_per_consumer).collect();
+    let mut told: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (name, &value) in learnings.iter().flat_map(|learning| &learning.metrics) {
+        told.entry(name.clone()).or_default().push(value);
+    }
+    let outside: Vec<f64> = learnings.iter().filter_map(|learning| learning.share_outside_range()).collect();
     (!returns.is_empty()).then(|| LearningSummary {
         return_per_consumer: mean_of(&returns, None),
         regret_per_consumer: regrets.map(|regrets| mean_of(&regrets, None)),
+        rewards_outside_range_share: (!outside.is_empty()).then(|| mean_of(&outside, None).mean),
+        metrics: told.into_iter().map(|(name, values)| (name, mean_of(&values, None))).collect(),
     })
 }
 

@@ -1,7 +1,8 @@
 use super::*;
 use crate::episode::toy::{Constant, Means, Toy, Uniform};
 use crate::episode::{ConsumerRecord, Record, Reward, Training};
-use crate::protocol::{Environment, Kpi, Tally, World};
+use crate::matrix::Matrix;
+use crate::protocol::{Diverged, Environment, Kpi, Metrics, Observation, Tally, Transitions, Views, World};
 use crate::random::Seed;
 use crate::units::Money;
 use std::io;
@@ -298,4 +299,54 @@ fn the_keys_are_those_of_the_interface() {
     assert_eq!(keys(&policy["metrics"]["profit_per_consumer"]), "mean standard_error low high");
     assert_eq!(keys(&policy["learning"]), "return_per_consumer regret_per_consumer");
     assert_eq!(keys(&policy["guardrails"][0]), "name limit value held");
+}
+
+/// Tells how many rewards were negative.
+#[derive(Clone, Debug, Default)]
+struct Telling(Means);
+
+impl Policy for Telling {
+    fn views(&self) -> Views {
+        self.0.views()
+    }
+
+    fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {
+        self.0.probabilities(observation, seed, probabilities);
+    }
+}
+
+impl Agent for Telling {
+    fn learn(&mut self, batch: &Transitions<'_>, seed: Seed) -> Result<Metrics, Diverged> {
+        self.0.learn(batch, seed)?;
+        let outside = batch.rewards.iter().filter(|reward| **reward < 0.0).count();
+        Ok(vec![("rewards_outside_range", outside as f64), ("tick", f64::from(batch.observation.tick))])
+    }
+
+    fn snapshot(&self) -> Box<dyn Policy> {
+        Box::new(self.clone())
+    }
+
+    fn save(&self, to: &mut dyn io::Write) -> io::Result<()> {
+        self.0.save(to)
+    }
+}
+
+#[test]
+fn what_agents_tell_of_their_learning_reaches_the_summary() {
+    let toy = Toy::new(1_500, 5);
+    let telling = Contender::Learner(Box::new(|| Box::new(Telling::default())));
+    let telling = Contestant { name: "telling".into(), kind: "telling".into(), contender: telling };
+    let (results, summary) = compare(&toy, &[&telling], 2, &Memory::default());
+    let learning = summary.policies[0].learning.as_ref().unwrap();
+    // The last tick of five; every message without an order costs something.
+    assert_eq!(learning.metrics["tick"].mean, 4.0);
+    let share = learning.rewards_outside_range_share.unwrap();
+    assert!((learning.metrics["rewards_outside_range"].mean / (1_500.0 * 5.0) - share).abs() < 1e-12);
+    let counted: f64 = results.contestants[0]
+        .iter()
+        .map(|unit| unit.learning.as_ref().unwrap().metrics["rewards_outside_range"])
+        .sum();
+    assert!(counted > 0.0 && share > 0.0 && share < 1.0);
+    let value: serde_json::Value = serde_json::from_str(&json(&summary)).unwrap();
+    assert_eq!(value["policies"][0]["learning"]["metrics"]["rewards_outside_range"]["mean"], counted / 2.0);
 }

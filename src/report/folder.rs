@@ -1,5 +1,6 @@
 //! Results appear whole or not at all: the work is done in `DIR.partial` and renamed when complete.
 
+use super::lock::{LOCK_FILE, Lock};
 use super::{Options, RunError};
 use crate::evaluation::Contestant;
 use crate::scenario::{Experiment, save_copy};
@@ -51,8 +52,15 @@ fn with_suffix(folder: &Path, suffix: &str) -> PathBuf {
 pub fn is_occupied(folder: &Path) -> bool {
     match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_some(),
-        Err(error) => error.kind() == io::ErrorKind::NotADirectory,
+        // A file, or a folder that cannot be looked into.
+        Err(_) => folder.exists(),
     }
+}
+
+/// Whether the folder holds results of a run, so that it may be replaced by others.
+#[must_use]
+pub fn is_results(folder: &Path) -> bool {
+    ["manifest.json", "summary.json"].iter().any(|name| folder.join(name).is_file())
 }
 
 /// Reads how an interrupted run was begun.
@@ -68,17 +76,20 @@ pub(super) struct Partial {
     path: PathBuf,
     target: PathBuf,
     force: bool,
+    lock: Lock,
 }
 
 impl Partial {
     /// Opens the folder, empty or with what an interrupted run left. Nothing is written where the input is refused.
     pub(super) fn open(experiment: &Experiment, policies: &[&Contestant], options: &Options) -> Result<Self, RunError> {
         let target = options.out.clone();
-        let path = partial_of(&target);
-        restore_replaced(&target)?;
-        if is_occupied(&target) && !options.force {
-            return Err(RunError::Occupied(target));
+        if target.file_name().is_none() {
+            return Err(RunError::NoName(target));
         }
+        let path = partial_of(&target);
+        Lock::refuse_if_taken(&path)?;
+        restore_replaced(&target)?;
+        refuse_target(&target, options.force)?;
         let asked = Resume {
             scenario_hash: experiment.hash.clone(),
             seed: experiment.seed.value(),
@@ -88,18 +99,18 @@ impl Partial {
             log_probabilities: options.log_probabilities,
             force: options.force,
         };
-        let folder = Self { path, target, force: options.force };
         if options.resume {
-            let begun = read_resume(&folder.path).map_err(RunError::file(&folder.path.join(RESUME_FILE)))?;
-            if begun != asked {
-                return Err(RunError::OtherRun(folder.path));
+            let begun = read_resume(&path).map_err(RunError::file(&path.join(RESUME_FILE)))?;
+            // Whether a folder is replaced changes no result.
+            if (Resume { force: options.force, ..begun }) != asked {
+                return Err(RunError::OtherRun(path));
             }
-            return Ok(folder);
+            return Ok(Self { lock: Lock::take(&path)?, path, target, force: options.force });
         }
-        if folder.path.exists() {
-            fs::remove_dir_all(&folder.path).map_err(RunError::file(&folder.path))?;
-        }
-        fs::create_dir_all(&folder.path).map_err(RunError::file(&folder.path))?;
+        refuse_partial(&path, options.force)?;
+        make_folder(&path)?;
+        let folder = Self { lock: Lock::take(&path)?, path, target, force: options.force };
+        discard_contents(&folder.path).map_err(RunError::file(&folder.path))?;
         save_copy(experiment, &folder.path).map_err(RunError::file(&folder.path))?;
         let text = serde_json::to_vec_pretty(&asked).map_err(|error| RunError::file(&folder.path)(error.into()))?;
         // Last: a folder with this file can be resumed.
@@ -121,9 +132,7 @@ impl Partial {
     pub(super) fn put_in_place(self) -> Result<PathBuf, RunError> {
         let replaced = with_suffix(&self.target, ".replaced");
         let occupied = is_occupied(&self.target);
-        if occupied && !self.force {
-            return Err(RunError::Occupied(self.target));
-        }
+        refuse_target(&self.target, self.force)?;
         if occupied {
             // What an earlier replacement left behind; the target is whole, so it is of no more use.
             if replaced.exists() {
@@ -131,6 +140,8 @@ impl Partial {
             }
             fs::rename(&self.target, &replaced).map_err(RunError::file(&replaced))?;
         }
+        // Held until the folder has its name, but where an open file would keep it from being renamed.
+        let held = if cfg!(windows) { None } else { Some(self.lock) };
         fs::rename(&self.path, &self.target).map_err(RunError::file(&self.target))?;
         // Only scaffolding goes from here on: the results are whole whatever happens.
         for scaffolding in [replaced, self.target.join(UNITS)] {
@@ -138,16 +149,76 @@ impl Partial {
                 fs::remove_dir_all(&scaffolding).map_err(RunError::file(&scaffolding))?;
             }
         }
-        let resume = self.target.join(RESUME_FILE);
-        fs::remove_file(&resume).map_err(RunError::file(&resume))?;
+        for scaffolding in [RESUME_FILE, LOCK_FILE] {
+            let file = self.target.join(scaffolding);
+            fs::remove_file(&file).map_err(RunError::file(&file))?;
+        }
+        drop(held);
         Ok(self.target)
     }
+}
+
+/// Refuses a place where results cannot or must not be put.
+fn refuse_target(target: &Path, force: bool) -> Result<(), RunError> {
+    if target.exists() && !target.is_dir() {
+        return Err(RunError::NotAFolder(target.to_owned()));
+    }
+    let replaced = with_suffix(target, ".replaced");
+    if is_occupied(&replaced) && !is_results(&replaced) {
+        return Err(RunError::NotResults(replaced));
+    }
+    match (is_occupied(target), force) {
+        (true, false) => Err(RunError::Occupied(target.to_owned())),
+        (true, true) if !is_results(target) => Err(RunError::NotResults(target.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to begin anew over work that can go on, and over what no run has left.
+fn refuse_partial(partial: &Path, force: bool) -> Result<(), RunError> {
+    if partial.exists() && !partial.is_dir() {
+        return Err(RunError::NotAFolder(partial.to_owned()));
+    }
+    match (partial.join(RESUME_FILE).exists(), partial.join(LOCK_FILE).exists()) {
+        (true, _) if !force => Err(RunError::Interrupted(partial.to_owned())),
+        (false, false) if is_occupied(partial) => Err(RunError::NotResults(partial.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the folder with its parents, or leaves nothing behind.
+fn make_folder(path: &Path) -> Result<(), RunError> {
+    let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+    fs::create_dir_all(path).map_err(|source| {
+        for folder in missing {
+            // Those that were not made are not there, and one that someone else uses by now is not empty.
+            let _ = fs::remove_dir(folder);
+        }
+        RunError::NotWritable { path: path.to_owned(), source }
+    })
+}
+
+/// Empties a folder but for its lock. What makes it resumable goes first, so that half of a run is never resumed.
+fn discard_contents(folder: &Path) -> io::Result<()> {
+    let resume = folder.join(RESUME_FILE);
+    if resume.exists() {
+        fs::remove_file(resume)?;
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() && !path.is_symlink() {
+            fs::remove_dir_all(path)?;
+        } else if !path.ends_with(LOCK_FILE) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts back what a replacement that was cut short had moved aside.
 fn restore_replaced(target: &Path) -> Result<(), RunError> {
     let replaced = with_suffix(target, ".replaced");
-    if replaced.exists() && !target.exists() {
+    if is_results(&replaced) && !target.exists() {
         fs::rename(&replaced, target).map_err(RunError::file(&replaced))?;
     }
     Ok(())

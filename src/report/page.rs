@@ -1,7 +1,7 @@
 //! `report.html`: the answer for someone who writes letters, not programs. One file, nothing loaded from elsewhere.
 
 use super::Run;
-use super::table::{lead, percent, short};
+use super::table::{lead, outside_range, percent, short};
 use crate::episode::CONTACT_BINS;
 use crate::evaluation::{Metric, PolicySummary, Unit};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -48,6 +48,12 @@ pub(crate) fn page(run: &Run<'_>, figure: &str) -> String {
                 ul { @for (policy, _) in &ranked { li { (sentence(policy)) } } }
                 @if let Some(lead) = lead(summary) { p { strong { (lead) } } }
                 (guardrails(&ranked))
+                @for sentence in outside_range(summary) {
+                    p.quiet {
+                        (sentence) ": it may have learned wrongly. Set " code { "reward_low" } " and " code { "reward_high" }
+                        " of this policy so that they hold what a decision can earn."
+                    }
+                }
                 figure { (PreEscaped(figure)) }
                 h2 { "What each policy earned and what it cost, per consumer" }
                 div.wide { (figures(&ranked)) }

@@ -66,8 +66,25 @@ pub fn screen(summary: &Summary) -> String {
     if let Some(sentence) = lead(summary) {
         let _ = writeln!(text, "{sentence}");
     }
+    for sentence in outside_range(summary) {
+        let _ = writeln!(text, "{sentence}");
+    }
     text.push_str(&broken(summary));
     text
+}
+
+/// One sentence per agent that met rewards which it was told not to expect.
+pub(super) fn outside_range(summary: &Summary) -> impl Iterator<Item = String> {
+    summary.ranking().into_iter().filter_map(|index| {
+        let policy = &summary.policies[index];
+        let share = policy.learning.as_ref()?.rewards_outside_range_share.filter(|share| *share > 0.0)?;
+        let share = match 100.0 * share {
+            share if share >= 10.0 => format!("{share:.0} %"),
+            share if share >= 0.1 => format!("{share:.1} %"),
+            _ => "less than 0.1 %".to_owned(),
+        };
+        Some(format!("{}: {share} of the rewards lie outside the declared reward range", policy.name))
+    })
 }
 
 /// Columns that only some environments have.

@@ -181,11 +181,15 @@ fn a_full_folder_is_left_alone_unless_forced_and_then_until_the_end() {
     let options = options(&folder, 1);
     fs::create_dir(&options.out).unwrap();
     fs::write(options.out.join("old"), "precious").unwrap();
+    // Not results: not even by force.
+    let forced = Options { force: true, ..options.clone() };
+    let error = run_to_folder(&experiment, &forced, &Watch::new(99)).unwrap_err();
+    assert!(matches!(error, RunError::NotResults(_)) && error.is_input());
+    fs::write(options.out.join("summary.json"), "{}").unwrap();
     let error = run_to_folder(&experiment, &options, &Watch::new(99)).unwrap_err();
     assert!(matches!(error, RunError::Occupied(_)) && error.is_input());
     assert!(!partial_of(&options.out).exists());
     // Interrupted, the old results are whole; finished, they are replaced.
-    let forced = Options { force: true, ..options.clone() };
     assert!(catch_unwind(AssertUnwindSafe(|| run_to_folder(&experiment, &forced, &Watch::new(3)))).is_err());
     assert_eq!(fs::read_to_string(options.out.join("old")).unwrap(), "precious");
     run_to_folder(&experiment, &forced, &Watch::new(99)).unwrap();
@@ -195,6 +199,89 @@ fn a_full_folder_is_left_alone_unless_forced_and_then_until_the_end() {
     fs::rename(&options.out, folder.path().join("out.replaced")).unwrap();
     assert!(matches!(run_to_folder(&experiment, &options, &Watch::new(99)).unwrap_err(), RunError::Occupied(_)));
     assert!(options.out.join("summary.json").exists());
+}
+
+#[test]
+fn an_interrupted_run_is_not_discarded_without_being_asked_to() {
+    let experiment = experiment(100, Reward::Tick);
+    let folder = TempDir::new().unwrap();
+    let options = options(&folder, 1);
+    assert!(catch_unwind(AssertUnwindSafe(|| run_to_folder(&experiment, &options, &Watch::new(3)))).is_err());
+    let partial = partial_of(&options.out);
+    let kept = contents(&partial);
+    let error = run_to_folder(&experiment, &options, &Watch::new(99)).unwrap_err();
+    assert!(matches!(error, RunError::Interrupted(_)) && error.is_input());
+    assert!(error.to_string().contains(&format!("mercato run --resume {}", partial.display())), "{error}");
+    assert!(contents(&partial) == kept);
+    let watch = Watch::new(99);
+    run_to_folder(&experiment, &Options { force: true, ..options.clone() }, &watch).unwrap();
+    assert_eq!((watch.restored.into_inner(), watch.done.into_inner()), (0, 15), "begun anew");
+    // What no run has left is not discarded at all.
+    fs::create_dir(&partial).unwrap();
+    fs::write(partial.join("mine"), "precious").unwrap();
+    let forced = Options { force: true, ..options };
+    assert!(matches!(run_to_folder(&experiment, &forced, &Watch::new(99)).unwrap_err(), RunError::NotResults(_)));
+    assert_eq!(fs::read_to_string(partial.join("mine")).unwrap(), "precious");
+}
+
+/// Tries the same folder again in the middle of a run.
+struct Intruder<'a>(&'a Experiment, Options, AtomicU64);
+
+impl Progress for Intruder<'_> {
+    fn begin(&self, _units: u64, _restored: u64) {
+        for resume in [false, true] {
+            let options = Options { resume, ..self.1.clone() };
+            let error = run_to_folder(self.0, &options, &Watch::new(99)).unwrap_err();
+            let told = matches!(error, RunError::Busy { process: Some(id), .. } if id == std::process::id());
+            assert!(told && error.is_input(), "{error}");
+            self.2.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn advance(&self) {}
+
+    fn seconds(&self) -> f64 {
+        1.0
+    }
+
+    fn started_at(&self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn two_runs_never_share_a_folder() {
+    let experiment = experiment(100, Reward::Tick);
+    let folder = TempDir::new().unwrap();
+    let options = Options { force: true, ..options(&folder, 1) };
+    let intruder = Intruder(&experiment, options.clone(), AtomicU64::new(0));
+    run_to_folder(&experiment, &options, &intruder).unwrap();
+    assert_eq!(intruder.2.into_inner(), 2);
+    assert!(options.out.join("summary.json").exists() && !options.out.join("lock").exists());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn places_that_can_hold_no_results_are_refused_before_anything_is_written() {
+    let experiment = experiment(100, Reward::Tick);
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "precious").unwrap();
+    let into = |out: PathBuf| {
+        let options = Options { force: true, ..Options::new(out) };
+        let error = run_to_folder(&experiment, &options, &Watch::new(99)).unwrap_err();
+        assert!(error.is_input(), "{error}");
+        error
+    };
+    assert!(matches!(into(file.clone()), RunError::NotAFolder(_)));
+    assert!(matches!(into(file.join("a/b")), RunError::NotWritable { .. }));
+    let long = "x".repeat(300);
+    assert!(matches!(into(folder.path().join("a/b").join(long)), RunError::NotWritable { .. }));
+    for name in ["", ".", "..", "/", "a/.."] {
+        assert!(matches!(into(PathBuf::from(name)), RunError::NoName(_)), "{name}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
@@ -261,7 +348,11 @@ fn tables_tell_who_is_first_and_how_surely() {
     let experiment = experiment(2_000, Reward::Tick);
     let folder = TempDir::new().unwrap();
     let finished = run_to_folder(&experiment, &options(&folder, 2), &Watch::new(99)).unwrap();
+    let mut warned = finished.summary.clone();
+    warned.policies[2].learning.as_mut().unwrap().rewards_outside_range_share = Some(0.3712);
+    assert!(screen(&warned).contains("\nmeans: 37 % of the rewards lie outside the declared reward range\n"));
     let text = screen(&finished.summary);
+    assert!(!text.contains("reward range"));
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "toy: 2000 consumers, 6 ticks, 3 replications, seed 7");
     assert!(lines[3].starts_with("1  means"), "{text}");

@@ -126,3 +126,68 @@ fn a_folder_that_holds_no_run_is_wrong_input() {
     let status = mercato().args(["run", "--resume"]).arg(folder.path()).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
+
+/// Exit code and what was said on standard error.
+fn said(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = mercato().current_dir(folder).args(arguments).stderr(Stdio::piped()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a run that never starts must not keep the test waiting")]
+fn a_run_at_work_is_left_alone_and_goes_on_after_it_was_killed() {
+    let folder = TempDir::new().unwrap();
+    // Long enough to be met at work.
+    fs::write(folder.path().join("killed.toml"), SCENARIO.replace("replications = 4", "replications = 400")).unwrap();
+    let arguments = ["run", "killed.toml", "--out", "out", "--quiet"];
+    let mut child = mercato().current_dir(folder.path()).args(arguments).spawn().unwrap();
+    let partial = folder.path().join("out.partial");
+    let begun = Instant::now();
+    while !partial.join("run.json").exists() && begun.elapsed() < Duration::from_secs(60) {
+        sleep(Duration::from_millis(2));
+    }
+    for extra in
+        [&arguments[..], &["run", "killed.toml", "--out", "out", "--force"], &["run", "--resume", "out.partial"]]
+    {
+        let (code, errors) = said(folder.path(), extra);
+        assert_eq!(code, Some(2), "{extra:?}: {errors}");
+        assert!(errors.contains("another run is writing there"), "{errors}");
+        assert!(errors.contains(&format!("process {}", child.id())), "{errors}");
+    }
+    assert!(child.try_wait().unwrap().is_none(), "the run was over before it could be disturbed");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its lock died with it; its work is not thrown away without a question.
+    let (code, errors) = said(folder.path(), &arguments);
+    assert_eq!(code, Some(2), "{errors}");
+    assert!(errors.contains("mercato run --resume out.partial") && errors.contains("--force"), "{errors}");
+    assert!(partial.join("run.json").exists());
+    let mut resumed = mercato().current_dir(folder.path()).args(["run", "--resume", "out.partial"]).spawn().unwrap();
+    sleep(Duration::from_millis(100));
+    assert!(resumed.try_wait().unwrap().is_none_or(|status| status.success()));
+    resumed.kill().unwrap();
+    resumed.wait().unwrap();
+}
+
+#[test]
+fn a_place_that_can_hold_no_results_is_wrong_input() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("killed.toml"), SCENARIO).unwrap();
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("mine/letter"), "precious").unwrap();
+    for (out, words) in [
+        ("killed.toml", "is a file"),
+        (".", "cannot be a folder of results"),
+        ("..", "cannot be a folder of results"),
+        ("/", "cannot be a folder of results"),
+        ("killed.toml/out", "no folder can be made"),
+        ("mine", "is not a folder of results"),
+    ] {
+        let (code, errors) = said(folder.path(), &["run", "killed.toml", "--force", "--out", out]);
+        assert_eq!(code, Some(2), "{out}: {errors}");
+        assert!(errors.contains(words), "{out}: {errors}");
+    }
+    assert_eq!(fs::read_to_string(folder.path().join("killed.toml")).unwrap(), SCENARIO);
+    assert_eq!(fs::read_to_string(folder.path().join("mine/letter")).unwrap(), "precious");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+}
