@@ -328,6 +328,46 @@ fn real_customers_keep_what_their_file_says() {
 }
 
 #[test]
+fn consents_and_numbers_given_as_texts_are_understood_or_refused() {
+    let mut real = sections(1, 5);
+    let column = |values: [f64; 2]| values.to_vec();
+    let words = |values: [&str; 2]| values.map(str::to_owned).to_vec();
+    let mut table = crate::market::customers::CustomerTable {
+        rows: 2,
+        source: "customers.csv".into(),
+        numbers: [
+            ("recency_days".to_owned(), column([3.0, 200.0])),
+            ("orders".to_owned(), column([4.0, 1.0])),
+            ("spend".to_owned(), column([400.0, 30.0])),
+        ]
+        .into(),
+        texts: [("email_reachable".to_owned(), words(["no", "Yes"]))].into(),
+    };
+    real.customers = Some(table.clone());
+    let mut market = open(&real, 1);
+    let mut observation = Observation::default();
+    market.shards_mut()[0].observe(FEATURES, &mut observation);
+    let features = &market.spec().features;
+    let index = features.iter().position(|feature| feature.name == "email_reachable").unwrap();
+    let reachable = |row| features[index].to_raw(observation.features.get(row, index));
+    assert_eq!((reachable(0), reachable(1)), (0.0, 1.0));
+    // Whoever may not be written to is not: e-mail is the channel of the first actions.
+    let allowed = |row| (1..9).filter(|action| observation.allowed.allows(row, *action)).count();
+    assert_eq!((allowed(0), allowed(1)), (0, 8));
+
+    table.texts.insert("email_reachable".into(), words(["no", "perhaps"]));
+    table.numbers.remove("spend");
+    table.texts.insert("spend".into(), words(["1_000", "2"]));
+    real.customers = Some(table);
+    let faults = Campaign::new(&real).unwrap_err();
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].contains("row 2 of customers.csv: email_reachable is \"perhaps\"; it must be yes"));
+    assert!(messages[1].contains("row 1 of customers.csv: spend is \"1_000\"; it must be a number"));
+    assert!(faults.iter().all(|fault| !fault.help.is_empty()));
+}
+
+#[test]
 fn rates_at_rest_are_those_of_the_channel() {
     // The first message ever to fresh consumers: e-mail at its mean hour; four standard errors.
     let mut fresh = Sections::preset(&["email"]);
