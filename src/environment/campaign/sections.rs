@@ -318,8 +318,6 @@ fn customer(table: &CustomerTable, reachable: &[String], row: usize) -> Customer
     let number = |name: &str| table.numbers.get(name).map(|column| column[row]);
     let orders = number("orders").unwrap_or(1.0);
     let recency_days = number("recency_days").unwrap_or(0.0);
-    // Without a first order, evenly spaced orders are assumed.
-    let assumed = if orders > 1.0 { recency_days * orders / (orders - 1.0).max(1.0) } else { recency_days };
     let mut consents = [None; CHANNELS_MAX];
     for (consent, name) in consents.iter_mut().zip(reachable) {
         let text = table.texts.get(name).and_then(|column| customers::consent(&column[row]));
@@ -327,7 +325,7 @@ fn customer(table: &CustomerTable, reachable: &[String], row: usize) -> Customer
     }
     Customer {
         recency_days,
-        tenure_days: number("tenure_days").unwrap_or(assumed),
+        tenure_days: number("tenure_days"),
         orders,
         spend: number("spend").unwrap_or(0.0),
         reachable: consents,
