@@ -1,11 +1,12 @@
 //! `[market]` and the sections that belong to it, up to the built world.
 
+use super::customers::{self, Meaning};
 use super::error::Code;
+use super::refuse;
 use super::registries::Registries;
 use super::section::{check_name, table, tables, values};
 use super::suggestion::{nearest, way_out};
 use super::table::{Reader, Section};
-use super::{customers, refuse};
 use crate::environment::campaign::{Campaign, Sections};
 use crate::environment::finite::FiniteWorld;
 use crate::environment::logit::LogitWorld;
@@ -141,7 +142,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Reg
                 reader.fault(Code::Refused, Some(section.place), message, help);
                 None
             }
-            (_, Some(section)) => customers::read(reader, &section),
+            ("market", Some(section)) => customers::read(reader, &section, Meaning::Market),
+            (_, Some(section)) => customers::read(reader, &section, Meaning::Declared),
         };
         if kind == "market" {
             return read_campaign(reader, root, &market, registries, customers);

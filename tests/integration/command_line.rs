@@ -126,6 +126,39 @@ fn a_bad_row_of_a_customer_file_is_shown_with_row_column_and_value() {
 }
 
 #[test]
+fn consents_and_numbers_of_a_customer_file_are_never_ignored() {
+    let with = |columns: &str| {
+        let population = format!("[market.population]\nfile = \"customers.csv\"\n{columns}\n[budget]");
+        good_with("[budget]", &population).replace("consumers = 100\n", "").replace("history_days = 0\n", "")
+    };
+    let columns = "columns = { recency_days = \"days\", orders = \"orders\", spend = \"spent\", \
+                   email_reachable = \"optin\" }";
+    let content = "days,orders,spent,optin\n3,2,1_000,no\n-1,0,50,perhaps\n";
+    refused(
+        &with(columns),
+        &[("customers.csv", content)],
+        &[
+            "row 1 (line 2), column \"spent\": \"1_000\" is not a finite number",
+            "row 2 (line 3), column \"days\": \"-1\" must be from 0 to 36,500",
+            "row 2 (line 3), column \"orders\": \"0\" must be a whole number",
+            "row 2 (line 3), column \"optin\": \"perhaps\" must be yes, no",
+            "help: mend or drop these rows",
+        ],
+    );
+    refused(
+        &with("columns = {}"),
+        &[("customers.csv", content)],
+        &["market.population.columns: maps no column", "map any of: id, recency_days", "NAME_reachable"],
+    );
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("shop.toml"), with(columns)).unwrap();
+    fs::write(folder.path().join("customers.csv"), "days,orders,spent,optin\n3,2,1000,no\n1,4,50,Yes\n").unwrap();
+    let (code, output, errors) = mercato(folder.path(), &["validate", "shop.toml"]);
+    assert_eq!((code, errors.as_str()), (0, ""));
+    assert!(output.contains("2 consumers"), "{output}");
+}
+
+#[test]
 fn all_faults_of_a_file_are_shown_at_once() {
     let text =
         good_with("margin = 0.45", "margin = 1.2").replace("episodes = 1", "episode = 1").replace("0.02", "\"x\"");

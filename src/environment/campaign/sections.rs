@@ -8,7 +8,7 @@ use super::start::{Customer, Customers};
 use super::{Campaign, start};
 use crate::market::catalogue::Catalogue;
 use crate::market::channel::{CHANNELS, CHANNELS_MAX, Channel};
-use crate::market::customers::CustomerTable;
+use crate::market::customers::{self, ColumnKind, CustomerTable};
 use crate::market::population::{self, Population, REGIONS};
 use crate::protocol::{Kpi, Spec};
 use crate::random::Seed;
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// People on whom intercepts are solved.
 const SAMPLE: u32 = 4_096;
+
+/// Faults of a customer table that are told at once.
+const FAULTS_SHOWN: usize = 20;
 
 const GENERAL: [Parameter; 15] = [
     Parameter::integer("consumers", 1_000, 1, 100_000_000, "number of consumers"),
@@ -77,9 +80,6 @@ pub const BUDGET: &[Parameter] = &[Parameter::of(
     "money for messages over the run",
 )
 .required()];
-
-/// Columns that a customer file may map, besides `NAME_reachable` for each channel.
-const CUSTOMER_COLUMNS: [&str; 5] = ["id", "recency_days", "tenure_days", "orders", "spend"];
 
 /// What a file says about a market, each key checked for itself.
 #[derive(Debug, Default)]
@@ -237,9 +237,9 @@ impl Sections {
         let reachable: Vec<String> =
             catalogue.channels.iter().map(|channel| format!("{}_reachable", channel.name)).collect();
         for name in table.numbers.keys().chain(table.texts.keys()) {
-            if !CUSTOMER_COLUMNS.contains(&name.as_str()) && !reachable.contains(name) {
+            if !customers::COLUMNS.contains(&name.as_str()) && !reachable.contains(name) {
                 let known: Vec<&str> =
-                    CUSTOMER_COLUMNS.into_iter().chain(reachable.iter().map(String::as_str)).collect();
+                    customers::COLUMNS.into_iter().chain(reachable.iter().map(String::as_str)).collect();
                 refusals.push(self.refuse_customers(
                     table,
                     format!("the market knows no column `{name}`"),
@@ -255,8 +255,9 @@ impl Sections {
                 "their traits are drawn from its posterior; set `clock = \"bg_nbd\"`",
             ));
         }
+        self.refuse_texts(table, &reachable, refusals);
         for name in ["recency_days", "orders", "spend"] {
-            if !table.numbers.contains_key(name) {
+            if !table.numbers.contains_key(name) && !table.texts.contains_key(name) {
                 refusals.push(self.refuse_customers(
                     table,
                     format!("the customer file gives no `{name}`"),
@@ -267,20 +268,41 @@ impl Sections {
         if refusals.len() > before {
             return None;
         }
-        let customers: Customers = (0..table.rows).map(|row| customer(table, &reachable, row)).collect();
-        for (row, customer) in customers.iter().enumerate() {
-            if let Some(fault) = fault(customer) {
+        for row in 0..table.rows {
+            for fault in faults(table, &reachable, row) {
                 refusals.push(self.refuse_customers(
                     table,
                     format!("row {} of {}: {fault}", row + 1, table.source),
                     "correct the row or take it out".into(),
                 ));
             }
-            if refusals.len() >= before + 20 {
+            if refusals.len() >= before + FAULTS_SHOWN {
+                refusals.truncate(before + FAULTS_SHOWN);
                 break;
             }
         }
-        (refusals.len() == before).then_some(customers)
+        (refusals.len() == before).then(|| (0..table.rows).map(|row| customer(table, &reachable, row)).collect())
+    }
+
+    /// Columns of texts where numbers are needed: the first value that is none.
+    fn refuse_texts(&self, table: &CustomerTable, reachable: &[String], refusals: &mut Vec<Refusal>) {
+        for (name, texts) in &table.texts {
+            let is_consent = reachable.contains(name);
+            let (is_legal, asked): (fn(&str) -> bool, _) = if is_consent {
+                (|text| customers::consent(text).is_some(), customers::CONSENT)
+            } else if ColumnKind::of(name) == ColumnKind::Number {
+                (|_| false, "must be a number")
+            } else {
+                continue;
+            };
+            if let Some((row, text)) = texts.iter().enumerate().find(|(_, text)| !is_legal(text)) {
+                refusals.push(self.refuse_customers(
+                    table,
+                    format!("row {} of {}: {name} is {text:?}; it {asked}", row + 1, table.source),
+                    "correct the column, or leave it out of `columns` where it is optional".into(),
+                ));
+            }
+        }
     }
 
     fn refuse_customers(&self, _table: &CustomerTable, message: String, help: String) -> Refusal {
@@ -296,36 +318,36 @@ fn customer(table: &CustomerTable, reachable: &[String], row: usize) -> Customer
     let number = |name: &str| table.numbers.get(name).map(|column| column[row]);
     let orders = number("orders").unwrap_or(1.0);
     let recency_days = number("recency_days").unwrap_or(0.0);
-    // Without a first order, evenly spaced orders are assumed.
-    let assumed = if orders > 1.0 { recency_days * orders / (orders - 1.0).max(1.0) } else { recency_days };
     let mut consents = [None; CHANNELS_MAX];
     for (consent, name) in consents.iter_mut().zip(reachable) {
-        *consent = number(name).map(|value| value > 0.5);
+        let text = table.texts.get(name).and_then(|column| customers::consent(&column[row]));
+        *consent = number(name).and_then(customers::consent_of_number).or(text);
     }
     Customer {
         recency_days,
-        tenure_days: number("tenure_days").unwrap_or(assumed),
+        tenure_days: number("tenure_days"),
         orders,
         spend: number("spend").unwrap_or(0.0),
         reachable: consents,
     }
 }
 
-fn fault(customer: &Customer) -> Option<String> {
-    if !(0.0..=36_500.0).contains(&customer.recency_days) {
-        return Some(format!("recency_days is {}; it must be from 0 to 36,500", customer.recency_days));
+/// All that is wrong with a row.
+fn faults(table: &CustomerTable, reachable: &[String], row: usize) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, column) in &table.numbers {
+        let value = column[row];
+        let asked = if reachable.contains(name) {
+            customers::consent_of_number(value).is_none().then_some(customers::CONSENT)
+        } else {
+            customers::unmet(name, value)
+        };
+        faults.extend(asked.map(|asked| format!("{name} is {value}; it {asked}")));
     }
-    if customer.tenure_days < customer.recency_days || customer.tenure_days > 36_500.0 {
-        return Some(format!(
-            "tenure_days is {}; it must be from recency_days ({}) to 36,500",
-            customer.tenure_days, customer.recency_days
-        ));
+    if let (Some(recency), Some(tenure)) = (table.numbers.get("recency_days"), table.numbers.get("tenure_days"))
+        && tenure[row] < recency[row]
+    {
+        faults.push(format!("tenure_days is {}; it {}", tenure[row], customers::TENURE));
     }
-    if !(1.0..=1e5).contains(&customer.orders) || customer.orders.fract() != 0.0 {
-        return Some(format!("orders is {}; it must be a whole number from 1 to 100,000", customer.orders));
-    }
-    if !(customer.spend >= 0.0 && customer.spend <= 1e9) {
-        return Some(format!("spend is {}; it must be from 0 to 1e9", customer.spend));
-    }
-    None
+    faults
 }

@@ -7,10 +7,13 @@
 //! purchase model given the file. For BG/NBD with Gamma and Beta priors that posterior is a mixture of two conjugate
 //! laws (alive or dead; Fader, Hardie & Lee 2005), and Gamma for the spend rate (Fader, Hardie & Lee 2005b). All other
 //! traits come from their population law.
+//!
+//! Where the file does not say how long someone has been a customer, that is drawn first, from its posterior given orders
+//! and recency under the acquisition law of synthetic customers; see [`draw_tenure`].
 
 use super::model::{Dropout, Model};
 use super::state::State;
-use crate::market::btyd::BgNbd;
+use crate::market::btyd::{BgNbd, History};
 use crate::market::channel::CHANNELS_MAX;
 use crate::market::people::People;
 use crate::market::population::Person;
@@ -23,8 +26,8 @@ use std::ops::Range;
 pub struct Customer {
     /// Days since the last order.
     pub recency_days: f64,
-    /// Days since the first order.
-    pub tenure_days: f64,
+    /// Days since the first order, where the file says so.
+    pub tenure_days: Option<f64>,
     /// Orders so far, at least 1.
     pub orders: f64,
     /// Money spent so far.
@@ -153,16 +156,20 @@ fn take_over(
 ) -> f32 {
     let tick_days = model.clock.tick_days;
     let repeats = (customer.orders - 1.0).max(0.0);
-    let last = if repeats > 0.0 { customer.tenure_days - customer.recency_days } else { 0.0 };
+    let tenure_days = match customer.tenure_days {
+        Some(days) => days,
+        None => draw_tenure(model, customer, f64::from(person.order_rate_per_day), stream),
+    };
+    let last = if repeats > 0.0 { tenure_days - customer.recency_days } else { 0.0 };
     let orders = customer.orders as u32;
     let basket = customer.spend / customer.orders;
     for index in 0..orders {
         let share = if orders > 1 { f64::from(index) / f64::from(orders - 1) } else { 1.0 };
-        let day = -customer.tenure_days + last * share;
+        let day = -tenure_days + last * share;
         state.orders[row].push((day / tick_days).ceil() as i32 - 1, basket as f32, false);
     }
     if let Some(prior) = model.population.bg_nbd() {
-        let posterior = posterior(prior, repeats, last, customer.tenure_days);
+        let posterior = posterior(prior, repeats, last, tenure_days);
         let is_alive = f64::from(stream.uniform()) < posterior.alive_probability;
         let law = if is_alive { posterior.alive } else { posterior.dead };
         state.alive[row] = f32::from(u8::from(is_alive));
@@ -174,7 +181,54 @@ fn take_over(
     let spend = model.population.spend();
     let shape = spend.rate_shape + spend.shape * customer.orders;
     person.spend_rate = gamma(shape, spend.rate_scale + customer.spend, stream).max(1e-9) as f32;
-    -customer.tenure_days as f32
+    -tenure_days as f32
+}
+
+/// Cells into which the possible times from the first order to the last are cut.
+const TENURE_CELLS: usize = 64;
+
+/// Days since the first order, drawn from the posterior given `orders` and `recency_days`.
+///
+/// A customer of one order was acquired by it. Else the law before the file is even over
+/// (`recency_days`, max(`tenure_days_max`, 1.05 `recency_days`)], as synthetic customers are acquired, and the weight of
+/// age T with the last of x repeat orders at t = T - `recency_days` is
+/// `t^(x-1) * (B(a, b+x) (alpha+T)^-(r+x) + B(a+1, b+x-1) (alpha+t)^-(r+x))`: the likelihood of BG/NBD (Fader, Hardie &
+/// Lee 2005, equation 6), times the volume `t^(x-1) / (x-1)!` of the times at which the orders between may have stood,
+/// which does not matter at a known age and does at an unknown one. With the clock `nbd` it is `t^(x-1) e^(-l T)` at the
+/// consumer's own rate l. The draw inverts the cumulative weight over [`TENURE_CELLS`] cells of t, evenly within a cell.
+fn draw_tenure(model: &Model, customer: &Customer, order_rate_per_day: f64, stream: &mut Stream) -> f64 {
+    let recency = customer.recency_days;
+    let repeats = customer.orders - 1.0;
+    if repeats < 1.0 {
+        return recency;
+    }
+    let longest = model.tenure_days_max.max(1.05 * recency) - recency;
+    let width = longest / TENURE_CELLS as f64;
+    if width <= 0.0 {
+        return recency;
+    }
+    let log_likelihood = |last: f64| match model.population.bg_nbd() {
+        Some(prior) => prior.log_likelihood(&History { repeats: repeats as u32, recency: last, age: last + recency }),
+        None => -order_rate_per_day * last,
+    };
+    let mut weights = [0.0; TENURE_CELLS];
+    let mut greatest = f64::NEG_INFINITY;
+    for (cell, weight) in weights.iter_mut().enumerate() {
+        let last = (cell as f64 + 0.5) * width;
+        *weight = (repeats - 1.0) * libm::log(last) + log_likelihood(last);
+        greatest = greatest.max(*weight);
+    }
+    for weight in &mut weights {
+        *weight = libm::exp(*weight - greatest);
+    }
+    let mut rest = f64::from(stream.uniform()) * weights.iter().sum::<f64>();
+    for (cell, weight) in weights.iter().enumerate() {
+        if rest < *weight {
+            return recency + (cell as f64 + rest / weight) * width;
+        }
+        rest -= weight;
+    }
+    recency + longest
 }
 
 /// Conjugate laws of one customer's order rate and dropout probability.

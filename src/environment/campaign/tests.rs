@@ -327,6 +327,131 @@ fn real_customers_keep_what_their_file_says() {
     assert!(faults[0].message.contains("row 2 of customers.csv: orders is 0.5"), "{faults:?}");
 }
 
+/// So many customers alike of a file without a tenure.
+fn alike(rows: usize, orders: f64, recency_days: f64) -> Sections {
+    let mut real = sections(1, 5);
+    let column = |name: &str, value: f64| (name.to_owned(), vec![value; rows]);
+    real.customers = Some(crate::market::customers::CustomerTable {
+        rows,
+        source: "customers.csv".into(),
+        numbers: [column("recency_days", recency_days), column("orders", orders), column("spend", 60.0 * orders)]
+            .into(),
+        ..Default::default()
+    });
+    real
+}
+
+#[test]
+fn more_orders_are_never_worth_less_where_the_file_gives_no_tenure() {
+    let value_and_tenure = |orders: f64, recency_days: f64| {
+        let rows = 4_000;
+        let mut market = open(&alike(rows, orders, recency_days), 3);
+        let index = market.spec().features.iter().position(|feature| feature.name == "tenure_days").unwrap();
+        let feature = market.spec().features[index].clone();
+        let (mut values, mut observation) = (Vec::new(), Observation::default());
+        let (mut sum, mut tenure, mut alive) = (0.0, 0.0, 0.0);
+        for shard in market.shards_mut() {
+            shard.terminal_values(&mut values);
+            shard.observe(FEATURES, &mut observation);
+            sum += values.iter().sum::<f64>();
+            alive += values.iter().filter(|value| **value > 0.0).count() as f64;
+            for row in 0..observation.rows() {
+                let days = f64::from(feature.to_raw(observation.features.get(row, index)));
+                assert!(days > 0.99 * recency_days && days < 731.0, "{days}");
+                tenure += days;
+            }
+        }
+        let share = |total: f64| total / rows as f64;
+        (share(sum), share(tenure), share(alive))
+    };
+    for recency_days in [10.0, 60.0, 300.0] {
+        let two = value_and_tenure(2.0, recency_days);
+        let ten = value_and_tenure(10.0, recency_days);
+        assert!(ten.1 > two.1, "{recency_days}: {two:?} {ten:?}");
+    }
+    let [two, ten, twenty] = [2.0, 10.0, 20.0].map(|orders| value_and_tenure(orders, 60.0));
+    // Standard errors of the mean values are below 3 % of them.
+    assert!(two.0 < ten.0 && ten.0 < twenty.0, "{two:?} {ten:?} {twenty:?}");
+    // Twenty orders in at most two years, the last two months ago: mostly still a customer, and not for two months only.
+    assert!((0.5..0.99).contains(&twenty.2) && twenty.1 > 400.0, "{twenty:?}");
+    // One order: the day of the order is the day of acquisition, and dropout follows repeat orders only.
+    let one = value_and_tenure(1.0, 60.0);
+    assert!((one.1 - 60.0).abs() < 0.1 && one.2 == 1.0, "{one:?}");
+}
+
+#[test]
+fn a_drawn_tenure_has_the_law_of_customers_who_look_the_same() {
+    // Bayes by simulation: synthetic customers without contacts, of whom those are kept who have three orders and whose
+    // last lies 40 to 80 days back, were acquired as long ago as draws for that recency say.
+    let mut synthetic = sections(60_000, 5);
+    synthetic.market = synthetic.market.with("history_days", Value::Number(0.0));
+    let tenures = |sections: &Sections| {
+        let mut market = open(sections, 11);
+        let features = market.spec().features.clone();
+        let index = |name: &str| features.iter().position(|feature| feature.name == name).unwrap();
+        let [tenure, recency, orders] = ["tenure_days", "days_since_order", "orders_ever"].map(index);
+        let mut observation = Observation::default();
+        let mut kept = Vec::new();
+        for shard in market.shards_mut() {
+            shard.observe(FEATURES, &mut observation);
+            for row in 0..observation.rows() {
+                let raw = |index: usize| f64::from(features[index].to_raw(observation.features.get(row, index)));
+                if (raw(orders) - 3.0).abs() < 0.01 && (40.0..80.0).contains(&raw(recency)) {
+                    kept.push(raw(tenure));
+                }
+            }
+        }
+        let mean = kept.iter().sum::<f64>() / kept.len() as f64;
+        let variance = kept.iter().map(|days| (days - mean) * (days - mean)).sum::<f64>() / kept.len() as f64;
+        (mean, variance.sqrt(), (variance / kept.len() as f64).sqrt())
+    };
+    let seen = tenures(&synthetic);
+    let drawn = tenures(&alike(8_000, 3.0, 60.0));
+    // Four standard errors, and two days for the width of the window.
+    assert!((seen.0 - drawn.0).abs() < 4.0 * (seen.2 + drawn.2) + 2.0, "{seen:?} {drawn:?}");
+    assert!((seen.1 / drawn.1 - 1.0).abs() < 0.1, "{seen:?} {drawn:?}");
+}
+
+#[test]
+fn consents_and_numbers_given_as_texts_are_understood_or_refused() {
+    let mut real = sections(1, 5);
+    let column = |values: [f64; 2]| values.to_vec();
+    let words = |values: [&str; 2]| values.map(str::to_owned).to_vec();
+    let mut table = crate::market::customers::CustomerTable {
+        rows: 2,
+        source: "customers.csv".into(),
+        numbers: [
+            ("recency_days".to_owned(), column([3.0, 200.0])),
+            ("orders".to_owned(), column([4.0, 1.0])),
+            ("spend".to_owned(), column([400.0, 30.0])),
+        ]
+        .into(),
+        texts: [("email_reachable".to_owned(), words(["no", "Yes"]))].into(),
+    };
+    real.customers = Some(table.clone());
+    let mut market = open(&real, 1);
+    let mut observation = Observation::default();
+    market.shards_mut()[0].observe(FEATURES, &mut observation);
+    let features = &market.spec().features;
+    let index = features.iter().position(|feature| feature.name == "email_reachable").unwrap();
+    let reachable = |row| features[index].to_raw(observation.features.get(row, index));
+    assert_eq!((reachable(0), reachable(1)), (0.0, 1.0));
+    // Whoever may not be written to is not: e-mail is the channel of the first actions.
+    let allowed = |row| (1..9).filter(|action| observation.allowed.allows(row, *action)).count();
+    assert_eq!((allowed(0), allowed(1)), (0, 8));
+
+    table.texts.insert("email_reachable".into(), words(["no", "perhaps"]));
+    table.numbers.remove("spend");
+    table.texts.insert("spend".into(), words(["1_000", "2"]));
+    real.customers = Some(table);
+    let faults = Campaign::new(&real).unwrap_err();
+    let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(messages[0].contains("row 2 of customers.csv: email_reachable is \"perhaps\"; it must be yes"));
+    assert!(messages[1].contains("row 1 of customers.csv: spend is \"1_000\"; it must be a number"));
+    assert!(faults.iter().all(|fault| !fault.help.is_empty()));
+}
+
 #[test]
 fn rates_at_rest_are_those_of_the_channel() {
     // The first message ever to fresh consumers: e-mail at its mean hour; four standard errors.

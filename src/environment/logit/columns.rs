@@ -217,7 +217,20 @@ impl Columns {
                     }
                     features.set(row, first_feature, feature.to_observed(value as f32));
                 }
-                (None, _, true) => {
+                (None, Some(texts), true) => {
+                    let is_number = |text: &String| text.parse::<f64>().is_ok_and(f64::is_finite);
+                    let first = texts.iter().position(|text| !is_number(text)).unwrap_or(0);
+                    return refuse(
+                        format!(
+                            "{}: row {}, column `{name}`: {:?} is not a number",
+                            table.source,
+                            first + 1,
+                            texts[first]
+                        ),
+                        "correct the row: every value of the column must be a finite number".to_owned(),
+                    );
+                }
+                (None, None, true) => {
                     return refuse(
                         format!("{}: no column of numbers for `{name}`", table.source),
                         format!("add `{name} = \"…\"` to `columns`, naming a column whose every value is a number"),
