@@ -1,4 +1,5 @@
-//! Deciding and learning of the contextual bandits: 24 actions, 16 and 32 features, one row and 1,000 rows at a time.
+//! Deciding and learning of the bandits, 24 actions, one row and 1,000 rows at a time: the contextual ones with 16 and 32
+//! features, those that look at no feature with one arm per action.
 //!
 //! Elements are rows. `round` is both in turn, as in a bandit that learns from every reward at once. The large space is
 //! that of a campaign: no contact and 4 channels × 6 hours × 5 offers × 3 creatives, with 48 features.
@@ -17,6 +18,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 const BANDITS: [&str; 6] = ["lin_ucb", "lin_thompson", "logistic_thompson", "square_cb", "epsilon_greedy", "boltzmann"];
+const FEATURELESS: [&str; 3] = ["ucb1", "kl_ucb", "thompson"];
 
 fn spec_of(features: usize, actions: ActionSpace) -> Spec {
     Spec {
@@ -124,17 +126,26 @@ fn disjoint(criterion: &mut Criterion) {
     }
 }
 
+fn featureless(criterion: &mut Criterion) {
+    for kind in FEATURELESS {
+        measure(criterion, kind, "flat", "24", &arms(0));
+    }
+}
+
 fn large(criterion: &mut Criterion) {
     for kind in ["lin_ucb", "lin_thompson", "epsilon_greedy"] {
         for form in ["factored", "shared"] {
             measure(criterion, kind, form, &format!("361x48-{form}"), &campaign());
         }
     }
+    for kind in FEATURELESS {
+        measure(criterion, kind, "factored", "361-factored", &campaign());
+    }
 }
 
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1)).sample_size(20);
-    targets = disjoint, large
+    targets = disjoint, featureless, large
 }
 criterion_main!(benches);

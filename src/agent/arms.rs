@@ -1,7 +1,8 @@
 //! What is known of each action where no feature is looked at: how often it was tried and what it earned.
 //!
 //! `flat` keeps one arm per action. `factored` keeps one arm per level of each factor (channel, hour, offer, creative)
-//! and one for no contact, and adds the levels up: 361 actions of 4 × 6 × 5 × 3 levels are 19 arms.
+//! and one for no contact, and adds the levels up: 361 actions of 4 × 6 × 5 × 3 levels are 19 arms. `auto` is flat for at
+//! most 32 actions, else factored.
 //!
 //! Differences of `factored` from the papers of the agents that use it:
 //! 1. An action is worth the mean of all contacts plus, for each factor, the mean of its level less that of all
@@ -10,25 +11,34 @@
 //! 2. The widths of the levels are combined as the root of the sum of their squares, as if their errors were
 //!    independent. With one factor both are what `flat` does, bit for bit.
 
-use crate::protocol::{Diverged, Spec, Transitions};
+use crate::protocol::{Diverged, Metrics, Spec, Transitions};
 use crate::registry::{Parameter, Range, Refusal, Values};
 use serde::{Deserialize, Serialize};
 
 /// The key that chooses the arms.
 pub(super) const MODEL: Parameter = Parameter::choice(
     "model",
-    "flat",
-    &["flat", "factored"],
-    "flat: one arm per action; factored: one per level of each factor, added up, for large action spaces",
+    "auto",
+    &["auto", "flat", "factored"],
+    "flat: one arm per action; factored: one per level of each factor, added up; auto: flat for at most 32 actions",
 );
 
+/// Most actions for which `auto` gives each an arm of its own.
+const FLAT_ACTIONS_MAX: usize = 32;
+
 /// Lower end of the declared rewards.
-pub(super) const REWARD_LOW: Parameter =
-    Parameter::number("reward_low", 0.0, Range::ANY, "lowest reward; rewards are rescaled to [0, 1] by both ends");
+pub(super) const REWARD_LOW: Parameter = Parameter::optional_number(
+    "reward_low",
+    Range::ANY,
+    "lowest reward, in currency; rewards are rescaled to [0, 1] by both ends; learned from the rewards if absent",
+);
 
 /// Upper end of the declared rewards.
-pub(super) const REWARD_HIGH: Parameter =
-    Parameter::number("reward_high", 1.0, Range::ANY, "highest reward; rewards are rescaled to [0, 1] by both ends");
+pub(super) const REWARD_HIGH: Parameter = Parameter::optional_number(
+    "reward_high",
+    Range::ANY,
+    "highest reward, in currency; rewards are rescaled to [0, 1] by both ends; learned from the rewards if absent",
+);
 
 /// Number, mean and spread of some values, updated one by one (Welford 1962).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -66,7 +76,11 @@ impl Arms {
     /// Arms as `model` says, none tried yet.
     #[must_use]
     pub fn new(values: &Values, spec: &Spec) -> Self {
-        let parts: Vec<Vec<u16>> = if values.text(MODEL.name) == "factored" {
+        let is_factored = match values.text(MODEL.name) {
+            "auto" => spec.actions.len() > FLAT_ACTIONS_MAX,
+            model => model == "factored",
+        };
+        let parts: Vec<Vec<u16>> = if is_factored {
             let mut first_arms = Vec::new();
             let mut next = 1;
             for factor in &spec.actions.factors {
@@ -105,7 +119,7 @@ impl Arms {
         self.rounds
     }
 
-    /// Learns from all rows, in order, their rewards passed through `rescale`.
+    /// Learns from all rows, in order, their rewards passed through `clip`.
     ///
     /// # Errors
     /// Where a reward is not finite; nothing is learned then.
@@ -113,13 +127,13 @@ impl Arms {
         &mut self,
         agent: &str,
         batch: &Transitions<'_>,
-        mut rescale: impl FnMut(f64) -> f64,
+        mut clip: impl FnMut(f64) -> f64,
     ) -> Result<(), Diverged> {
         if !batch.rewards.iter().all(|reward| reward.is_finite()) {
             return Err(Diverged { agent: agent.to_owned(), quantity: "reward".to_owned() });
         }
         for (&action, &reward) in batch.actions.iter().zip(batch.rewards) {
-            let value = rescale(f64::from(reward));
+            let value = clip(f64::from(reward));
             self.rounds += 1;
             if action != 0 {
                 self.contacts.add(value);
@@ -161,33 +175,108 @@ impl Arms {
     }
 }
 
-/// The declared interval of rewards.
+/// The interval that rewards lie in: declared in the file, or learned end by end.
+///
+/// An end that is not declared is that of all rewards seen so far, widened by their spread / (n - 1) after n rewards: of
+/// a uniform law that is the estimate of the end without bias, and of a law that reaches its ends it soon is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RewardRange {
-    low: f64,
-    width: f64,
+    declared_low: Option<f64>,
+    declared_high: Option<f64>,
+    /// Number of rewards seen.
+    seen: u64,
+    /// Lowest reward seen; 0 before the first.
+    lowest: f64,
+    /// Highest reward seen; 0 before the first.
+    highest: f64,
 }
 
 impl RewardRange {
-    /// From `reward_low` and `reward_high`.
+    /// From `reward_low` and `reward_high`, where they are given.
     ///
     /// # Errors
-    /// Where the interval is empty.
+    /// Where the declared interval is empty.
     pub fn new(values: &Values) -> Result<Self, Refusal> {
-        let (low, high) = (values.number(REWARD_LOW.name), values.number(REWARD_HIGH.name));
-        let width = high - low;
-        if width > 0.0 && width.is_finite() {
-            return Ok(Self { low, width });
+        let declared_low = values.optional_number(REWARD_LOW.name);
+        let declared_high = values.optional_number(REWARD_HIGH.name);
+        if let (Some(low), Some(high)) = (declared_low, declared_high) {
+            let width = high - low;
+            if !(width > 0.0 && width.is_finite()) {
+                let message = format!("`reward_high = {high}` is not above `reward_low = {low}`");
+                let help = "give the lowest and the highest reward of one decision, or leave both out to learn them";
+                return Err(Refusal::new(values, REWARD_HIGH.name, message, help));
+            }
         }
-        let message = format!("`reward_high = {high}` is not above `reward_low = {low}`");
-        Err(Refusal::new(values, REWARD_HIGH.name, message, "give the lowest and the highest reward of one decision"))
+        Ok(Self { declared_low, declared_high, seen: 0, lowest: 0.0, highest: 0.0 })
+    }
+
+    /// Takes in rewards; all are finite.
+    pub fn learn(&mut self, rewards: &[f32]) {
+        for &reward in rewards {
+            let reward = f64::from(reward);
+            (self.lowest, self.highest) =
+                if self.seen == 0 { (reward, reward) } else { (self.lowest.min(reward), self.highest.max(reward)) };
+            self.seen += 1;
+        }
+    }
+
+    /// Both ends.
+    fn ends(&self) -> (f64, f64) {
+        let spread = self.highest - self.lowest;
+        let margin = spread / self.seen.saturating_sub(1).max(1) as f64;
+        (self.declared_low.unwrap_or(self.lowest - margin), self.declared_high.unwrap_or(self.highest + margin))
+    }
+
+    /// Lower end and width; width 1 where all rewards are the same, which then are 0 on the scale of the interval.
+    fn low_and_width(&self) -> (f64, f64) {
+        let (low, high) = self.ends();
+        (low, if high > low { high - low } else { 1.0 })
+    }
+
+    /// Whether the reward lies beyond an end that was declared.
+    #[inline]
+    #[must_use]
+    pub fn is_outside(&self, reward: f64) -> bool {
+        self.declared_low.is_some_and(|low| reward < low) || self.declared_high.is_some_and(|high| reward > high)
+    }
+
+    /// The reward, or the declared end that it lies beyond.
+    #[inline]
+    #[must_use]
+    pub fn clip(&self, reward: f64) -> f64 {
+        let raised = self.declared_low.map_or(reward, |low| reward.max(low));
+        self.declared_high.map_or(raised, |high| raised.min(high))
     }
 
     /// The reward on the scale where the interval is [0, 1].
     #[inline]
     #[must_use]
     pub fn rescale(&self, reward: f64) -> f64 {
-        (reward - self.low) / self.width
+        let (low, width) = self.low_and_width();
+        (reward - low) / width
+    }
+
+    /// What `rescale` was given.
+    #[inline]
+    #[must_use]
+    pub fn restore(&self, value: f64) -> f64 {
+        let (low, width) = self.low_and_width();
+        low + width * value
+    }
+
+    /// What learning reports: `rewards_outside_range`, how many rewards of the step lay beyond a declared end, and
+    /// `reward_low` and `reward_high`, in currency, for each end that is learned.
+    #[must_use]
+    pub fn metrics(&self, outside: u64) -> Metrics {
+        let (low, high) = self.ends();
+        let mut metrics = vec![("rewards_outside_range", outside as f64)];
+        if self.declared_low.is_none() {
+            metrics.push(("reward_low", low));
+        }
+        if self.declared_high.is_none() {
+            metrics.push(("reward_high", high));
+        }
+        metrics
     }
 }
 
@@ -195,8 +284,14 @@ impl RewardRange {
 pub(super) mod tests {
     use super::super::contact;
     use super::*;
-    use crate::protocol::Observation;
+    use crate::protocol::{Action, Observation};
     use crate::registry::Value;
+    use crate::units::Money;
+
+    /// The same with a declared range of rewards.
+    pub(in crate::agent) fn declared(values: Values, low: f64, high: f64) -> Values {
+        values.with("reward_low", Value::Number(low)).with("reward_high", Value::Number(high))
+    }
 
     /// Lets `learn` see these actions and rewards, as if each had been certain.
     pub(in crate::agent) fn experience<T>(
@@ -249,9 +344,51 @@ pub(super) mod tests {
 
     #[test]
     fn an_empty_range_is_refused() {
-        let values = Values::defaults(&[REWARD_LOW, REWARD_HIGH]);
-        assert_eq!(RewardRange::new(&values).unwrap().rescale(0.25), 0.25);
-        let refusal = RewardRange::new(&values.with("reward_low", Value::Number(1.0))).unwrap_err();
-        assert_eq!(refusal.key, "reward_high");
+        let range = |low: f64, high: f64| RewardRange::new(&declared(Values::defaults(&[]), low, high));
+        assert_eq!(range(0.0, 1.0).unwrap().rescale(0.25), 0.25);
+        assert_eq!(range(1.0, 1.0).unwrap_err().key, "reward_high");
+        assert_eq!(range(-1e308, 1e308).unwrap_err().key, "reward_high");
+    }
+
+    #[test]
+    fn ends_that_are_not_declared_are_learned() {
+        let mut range = RewardRange::new(&Values::defaults(&[REWARD_LOW, REWARD_HIGH])).unwrap();
+        assert_eq!(range.rescale(0.0), 0.0);
+        range.learn(&[7.0]);
+        assert_eq!((range.ends(), range.rescale(7.0)), ((7.0, 7.0), 0.0));
+        range.learn(&[-5.0, 13.0, 0.0]);
+        // Four rewards from -5 to 13: 18 / 3 more at either end.
+        assert_eq!(range.ends(), (-11.0, 19.0));
+        assert_eq!((range.rescale(4.0), range.restore(0.5)), (0.5, 4.0));
+        assert!(!range.is_outside(1e9) && range.clip(1e9) == 1e9);
+        let expected = [("rewards_outside_range", 0.0), ("reward_low", -11.0), ("reward_high", 19.0)];
+        assert_eq!(range.metrics(0), expected);
+
+        let half = Values::defaults(&[REWARD_LOW, REWARD_HIGH]).with("reward_low", Value::Number(0.0));
+        let mut range = RewardRange::new(&half).unwrap();
+        range.learn(&[-2.0, 4.0, 6.0]);
+        assert_eq!((range.ends(), range.clip(-2.0), range.clip(50.0)), ((0.0, 10.0), 0.0, 50.0));
+        assert!(range.is_outside(-2.0) && !range.is_outside(50.0));
+    }
+
+    #[test]
+    fn auto_has_an_arm_per_action_up_to_32_actions() {
+        use super::super::index_bandit::tests::flat;
+        let arms = |spec: &Spec| Arms::new(&Values::defaults(&[MODEL]), spec).arms().len();
+        assert_eq!(arms(&contact::tests::market()), 6);
+        // Four factors of 3 levels: 82 actions are 13 arms.
+        let mut spec = contact::tests::market();
+        spec.actions.actions.truncate(1);
+        for factor in &mut spec.actions.factors {
+            factor.levels = vec!["a".into(), "b".into(), "c".into()];
+        }
+        for index in 0..81_u16 {
+            let levels = Some(vec![index / 27, index / 9 % 3, index / 3 % 3, index % 3]);
+            spec.actions.actions.push(Action { name: index.to_string(), levels, cost: Money::ZERO });
+        }
+        assert_eq!(arms(&spec), 13);
+        spec.actions.actions.truncate(32);
+        assert_eq!(arms(&spec), 32);
+        assert_eq!(arms(&flat(40)), 41);
     }
 }

@@ -7,6 +7,9 @@
 //!    batch the same action: each row draws one of its untried actions with equal chances. Everything else is certain.
 //! 3. Actions differ from row to row by the mask: the best allowed action is taken.
 //! 4. `model = "factored"` adds up levels of factors; see [`super::arms`].
+//! 5. The papers know the range of rewards. Here an end of it that the file does not declare is that of the rewards seen
+//!    so far, widened ([`RewardRange`]), so that choices do not depend on the scale of rewards. The bounds of the papers
+//!    then hold only from when the range is known. [`RewardRange::metrics`] tells what is outside or learned.
 
 use super::AgentBuild;
 use super::arms::{Arms, Moments, RewardRange};
@@ -30,9 +33,9 @@ pub trait Width: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 's
     const CLIPS: bool;
     /// From the file.
     fn new(values: &Values) -> Self;
-    /// The width of an arm, on the scale where rewards lie in [0, 1], after this many rounds (the natural logarithm is
-    /// given). The arm has been tried.
-    fn width(&self, arm: &Moments, log_rounds: f64) -> f64;
+    /// The width of an arm that was tried `count` times, at least once, and earned `mean`, both on the scale where rewards
+    /// lie in [0, 1], after this many rounds (the natural logarithm is given).
+    fn width(&self, mean: f64, count: u64, log_rounds: f64) -> f64;
 }
 
 /// A bandit that follows the highest index.
@@ -68,9 +71,13 @@ impl<W: Width> IndexBandit<W> {
     pub fn indices(&self) -> Vec<Option<f64>> {
         let log_rounds = libm::log(self.arms.rounds().max(1) as f64);
         let means: Vec<f64> = self.arms.arms().iter().map(|arm| arm.mean).collect();
-        let width = |arm: &Moments| if arm.count == 0 { 0.0 } else { self.width.width(arm, log_rounds) };
+        let width = |arm: &Moments| match arm.count {
+            0 => 0.0,
+            count => self.width.width(self.range.rescale(arm.mean), count, log_rounds),
+        };
         let widths: Vec<f64> = self.arms.arms().iter().map(width).collect();
-        let index = |action| self.arms.combine(action, &means) + self.arms.combine_widths(action, &widths);
+        let mean = |action| self.range.rescale(self.arms.combine(action, &means));
+        let index = |action| mean(action) + self.arms.combine_widths(action, &widths);
         (0..self.arms.actions()).map(|action| self.arms.is_tried(action).then(|| index(action))).collect()
     }
 
@@ -127,12 +134,12 @@ impl<W: Width> Agent for IndexBandit<W> {
         let range = self.range;
         let mut outside = 0_u64;
         self.arms.learn(W::NAME, batch, |reward| {
-            let value = range.rescale(reward);
-            outside += u64::from(!(0.0..=1.0).contains(&value));
-            if W::CLIPS { value.clamp(0.0, 1.0) } else { value }
+            outside += u64::from(range.is_outside(reward));
+            if W::CLIPS { range.clip(reward) } else { reward }
         })?;
+        self.range.learn(batch.rewards);
         self.ranking.take();
-        Ok(vec![("rewards_outside_range", outside as f64)])
+        Ok(self.range.metrics(outside))
     }
 
     fn snapshot(&self) -> Box<dyn Policy> {
@@ -168,6 +175,17 @@ pub(super) mod tests {
 
     /// Pseudo-regret of an agent that plays round by round against Bernoulli arms of these means.
     pub(in crate::agent) fn regret(agent: &mut dyn Agent, means: &[f32], rounds: u32, seed: Seed) -> f64 {
+        regret_in(|reward| reward, agent, means, rounds, seed)
+    }
+
+    /// The same, told by an agent that sees rewards in another currency.
+    pub(in crate::agent) fn regret_in(
+        currency: fn(f32) -> f32,
+        agent: &mut dyn Agent,
+        means: &[f32],
+        rounds: u32,
+        seed: Seed,
+    ) -> f64 {
         let best = means.iter().copied().fold(0.0, f32::max);
         let mut decision = Decision::default();
         let mut observation = free(1, means.len(), 0);
@@ -177,7 +195,7 @@ pub(super) mod tests {
             agent.decide(&observation, seed, &mut decision);
             let mean = means[usize::from(decision.actions[0])];
             let reward = f32::from(u8::from(seed.uniforms(Purpose::Problem, 0, tick, 0)[0] < mean));
-            experience(&decision.actions, &[reward], |batch| agent.learn(batch, seed)).unwrap();
+            experience(&decision.actions, &[currency(reward)], |batch| agent.learn(batch, seed)).unwrap();
             regret += f64::from(best - mean);
         }
         regret

@@ -4,12 +4,12 @@
 //! kl(p, q) = p ln(p/q) + (1-p) ln((1-p)/(1-q)) is the divergence of Bernoulli laws.
 //!
 //! Differences from the paper, besides those of [`super::index_bandit`]:
-//! 5. Rewards are rescaled by the declared range and clipped to [0, 1], since the divergence needs means in there; the
-//!    clipped ones are counted.
-//! 6. ln ln t counts as 0 where t < e.
+//! 6. Rewards are rescaled to [0, 1] by their range and clipped to a declared one, since the divergence needs means in
+//!    there; the clipped ones are counted.
+//! 7. ln ln t counts as 0 where t < e.
 
 use super::AgentBuild;
-use super::arms::{MODEL, Moments, REWARD_HIGH, REWARD_LOW};
+use super::arms::{MODEL, REWARD_HIGH, REWARD_LOW};
 use super::index_bandit::{IndexBandit, Width};
 use crate::registry::{Entry, Parameter, Range, Values};
 use serde::{Deserialize, Serialize};
@@ -47,10 +47,10 @@ impl Width for KullbackLeibler {
         Self { log_log_weight: values.number("log_log_weight") }
     }
 
-    fn width(&self, arm: &Moments, log_rounds: f64) -> f64 {
+    fn width(&self, mean: f64, count: u64, log_rounds: f64) -> f64 {
         let log_log = if log_rounds > 1.0 { libm::log(log_rounds) } else { 0.0 };
-        let level = (log_rounds + self.log_log_weight * log_log) / arm.count as f64;
-        upper_bound(arm.mean.clamp(0.0, 1.0), level) - arm.mean
+        let level = (log_rounds + self.log_log_weight * log_log) / count as f64;
+        upper_bound(mean.clamp(0.0, 1.0), level) - mean
     }
 }
 
@@ -88,12 +88,16 @@ pub fn upper_bound(p: f64, level: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::tests::experience;
-    use super::super::index_bandit::tests::{MEANS, flat, regret};
+    use super::super::arms::tests::{declared, experience};
+    use super::super::index_bandit::tests::{MEANS, flat, regret, regret_in};
     use super::super::ucb1;
     use super::*;
     use crate::protocol::Agent;
     use crate::random::Seed;
+
+    fn unit_range() -> Values {
+        declared(Values::defaults(ENTRY.parameters), 0.0, 1.0)
+    }
 
     #[test]
     fn the_divergence_by_hand() {
@@ -124,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_index_is_the_bound_and_rewards_outside_are_clipped() {
-        let mut agent = IndexBandit::<KullbackLeibler>::new(&Values::defaults(ENTRY.parameters), &flat(1)).unwrap();
+        let mut agent = IndexBandit::<KullbackLeibler>::new(&unit_range(), &flat(1)).unwrap();
         let rewards = [1.0, 0.0, 7.0, -2.0];
         let metrics = experience(&[0, 1, 1, 1], &rewards, |batch| agent.learn(batch, Seed::new(1))).unwrap();
         assert_eq!(metrics, vec![("rewards_outside_range", 2.0)]);
@@ -134,8 +138,9 @@ mod tests {
 
     #[test]
     fn regret_is_below_that_of_ucb1() {
-        let mut agents = [ENTRY, ucb1::ENTRY]
-            .map(|entry| (entry.build.create)(&Values::defaults(entry.parameters), &flat(9)).unwrap());
+        let mut agents = [ENTRY, ucb1::ENTRY].map(|entry| {
+            (entry.build.create)(&declared(Values::defaults(entry.parameters), 0.0, 1.0), &flat(9)).unwrap()
+        });
         let [kl, hoeffding] = agents.each_mut().map(|agent| regret(agent.as_mut(), &MEANS, 4_000, Seed::new(5)));
         // Lai & Robbins' constant Σ Δ / kl(μ, μ*) times ln T, an asymptotic lower bound.
         let best = 0.8;
@@ -144,5 +149,43 @@ mod tests {
         let lower = constant * 4_000f64.ln();
         assert!(kl < 0.5 * hoeffding, "{kl} against {hoeffding}");
         assert!(kl < 1.5 * lower, "{kl} against {lower}");
+    }
+
+    #[test]
+    fn rewards_in_any_currency_give_the_same_choices() {
+        for entry in [ENTRY, ucb1::ENTRY] {
+            let create =
+                |values: &Values| (entry.build.create)(values, &flat(9)).unwrap_or_else(|error| panic!("{error:?}"));
+            let defaults = Values::defaults(entry.parameters);
+            let currencies: [fn(f32) -> f32; 3] =
+                [|reward| reward, |reward| 18.0 * reward - 5.0, |reward| reward / 1024.0];
+            let regrets =
+                currencies.map(|currency| regret_in(currency, create(&defaults).as_mut(), &MEANS, 4_000, Seed::new(5)));
+            println!("{}: {regrets:?}", entry.name);
+            let known = regret(create(&declared(defaults, 0.0, 1.0)).as_mut(), &MEANS, 4_000, Seed::new(5));
+            println!("known: {known}");
+            // Rounding may break a tie otherwise, which moves a few choices of thousands.
+            for regret in regrets {
+                assert!((regret - regrets[0]).abs() < 0.02 * regrets[0], "{}: {regrets:?}", entry.name);
+                assert!((regret - known).abs() < 0.1 * known, "{}: {regret} against {known}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn costs_are_not_clipped_away() {
+        // No contact earns nothing; one contact loses 18, the other gains 40 in one of four.
+        let mut agent = IndexBandit::<KullbackLeibler>::new(&Values::defaults(ENTRY.parameters), &flat(2)).unwrap();
+        let actions: Vec<u16> = (0..600).map(|index| index % 3).collect();
+        let rewards: Vec<f32> =
+            (0..600).map(|index| [0.0, -18.0, if index % 4 == 0 { 40.0 } else { 0.0 }][index % 3]).collect();
+        let metrics = experience(&actions, &rewards, |batch| agent.learn(batch, Seed::new(1))).unwrap();
+        let margin = 58.0 / 599.0;
+        assert_eq!(
+            metrics,
+            [("rewards_outside_range", 0.0), ("reward_low", -18.0 - margin), ("reward_high", 40.0 + margin)]
+        );
+        let [none, loss, gain] = [0, 1, 2].map(|action| agent.indices()[action].unwrap());
+        assert!(loss < none && none < gain, "{loss}, {none}, {gain}");
     }
 }

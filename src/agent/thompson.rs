@@ -12,8 +12,10 @@
 //!    is known exactly. Shares differ from the posterior's by at most 1 / (2 √samples) in standard error.
 //! 2. A sample is addressed by (seed, its number, tick), not by consumer: nothing here depends on the consumer but
 //!    the mask, so that all rows of a tick share the samples and each draws its own action.
-//! 3. `beta` takes rewards rescaled by the declared range, clipped to [0, 1] and counted where clipped; a reward between
-//!    0 and 1 adds its size to the successes and the rest to the failures, where Agrawal & Goyal 2012 toss a coin.
+//! 3. `beta` takes rewards rescaled to [0, 1] by their range; a reward between the ends adds its size to the successes
+//!    and the rest to the failures, where Agrawal & Goyal 2012 toss a coin. Rewards outside a declared range are clipped
+//!    to it and counted. An end that is not declared is that of the rewards seen so far, widened ([`RewardRange`]); the
+//!    posteriors of the papers then hold only from when the range is known: declare 0 and 1 where rewards are successes.
 //! 4. `gaussian` without `noise_variance` takes σ² to be the variance within arms, pooled over all of them together with
 //!    one pseudo-observation of 1, and treats it as known.
 //! 5. Consumers of one tick are decided at once, and rewards come when they have matured.
@@ -134,9 +136,9 @@ impl Thompson {
     fn posteriors(&self) -> Vec<Posterior> {
         let arms = self.arms.arms().iter();
         match self.likelihood {
-            Likelihood::Beta { prior_successes, prior_failures, .. } => arms
+            Likelihood::Beta { prior_successes, prior_failures, range } => arms
                 .map(|arm| {
-                    let successes = arm.mean.clamp(0.0, 1.0) * arm.count as f64;
+                    let successes = range.rescale(arm.mean).clamp(0.0, 1.0) * arm.count as f64;
                     let failures = arm.count as f64 - successes;
                     Posterior::Beta { successes: prior_successes + successes, failures: prior_failures + failures }
                 })
@@ -156,6 +158,10 @@ impl Thompson {
     /// All actions in the order of each posterior sample of this tick, sample after sample.
     fn orders(&self, tick: u32, seed: Seed) -> Vec<u16> {
         let (posteriors, actions) = (self.posteriors(), self.arms.actions());
+        let range = match self.likelihood {
+            Likelihood::Beta { range, .. } => Some(range),
+            Likelihood::Gaussian { .. } => None,
+        };
         let mut of_arm = vec![0.0; posteriors.len()];
         let mut of_action = vec![0.0; actions];
         let mut orders = vec![0; self.samples as usize * actions];
@@ -163,7 +169,8 @@ impl Thompson {
             let mut stream = seed.stream(Purpose::Posterior, sample as u32, tick);
             let mut normals = Normals::default();
             for (value, posterior) in of_arm.iter_mut().zip(&posteriors) {
-                *value = posterior.sample(&mut stream, &mut normals);
+                let sampled = posterior.sample(&mut stream, &mut normals);
+                *value = range.map_or(sampled, |range| range.restore(sampled));
             }
             for (action, value) in of_action.iter_mut().enumerate() {
                 *value = self.arms.combine(action, &of_arm);
@@ -214,15 +221,16 @@ impl Policy for Thompson {
 
 impl Agent for Thompson {
     fn learn(&mut self, batch: &Transitions<'_>, _seed: Seed) -> Result<Metrics, Diverged> {
-        match self.likelihood {
+        match &mut self.likelihood {
             Likelihood::Beta { range, .. } => {
+                let declared = *range;
                 let mut outside = 0_u64;
                 self.arms.learn(ENTRY.name, batch, |reward| {
-                    let value = range.rescale(reward);
-                    outside += u64::from(!(0.0..=1.0).contains(&value));
-                    value.clamp(0.0, 1.0)
+                    outside += u64::from(declared.is_outside(reward));
+                    declared.clip(reward)
                 })?;
-                Ok(vec![("rewards_outside_range", outside as f64)])
+                range.learn(batch.rewards);
+                Ok(range.metrics(outside))
             }
             Likelihood::Gaussian { noise_variance, .. } => {
                 self.arms.learn(ENTRY.name, batch, |reward| reward)?;
@@ -243,7 +251,7 @@ impl Agent for Thompson {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::tests::experience;
+    use super::super::arms::tests::{declared, experience};
     use super::super::contact;
     use super::super::index_bandit::tests::{MEANS, flat, free, regret};
     use super::*;
@@ -279,7 +287,7 @@ mod tests {
     fn beta_shares_are_the_closed_form() {
         assert!((exceeds(1, 1.0, 1.0, 1.0) - 0.5).abs() < 1e-12);
         assert!((exceeds(2, 1.0, 1.0, 1.0) - 2.0 / 3.0).abs() < 1e-12);
-        let mut agent = Thompson::new(&precise("beta"), &flat(1)).unwrap();
+        let mut agent = Thompson::new(&declared(precise("beta"), 0.0, 1.0), &flat(1)).unwrap();
         let actions = [0, 0, 0, 0, 0, 1, 1, 1];
         let rewards = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0];
         experience(&actions, &rewards, |batch| agent.learn(batch, SEED)).unwrap();

@@ -4,12 +4,12 @@
 //! theorem 1: at most 8 Σ ln T / Δ + (1 + π²/3) Σ Δ over the arms that are worse by Δ.
 //!
 //! Differences from the paper, besides those of [`super::index_bandit`]:
-//! 5. Rewards are rescaled by the declared range, but not clipped, so that means stay unbiased; those outside are counted
-//!    and void the bound.
-//! 6. The constant 2 is the parameter `exploration`.
+//! 6. Rewards are rescaled by their range, but not clipped to a declared one, so that means stay unbiased; those outside
+//!    are counted and void the bound.
+//! 7. The constant 2 is the parameter `exploration`.
 
 use super::AgentBuild;
-use super::arms::{MODEL, Moments, REWARD_HIGH, REWARD_LOW};
+use super::arms::{MODEL, REWARD_HIGH, REWARD_LOW};
 use super::index_bandit::{IndexBandit, Width};
 use crate::registry::{Entry, Parameter, Range, Values};
 use serde::{Deserialize, Serialize};
@@ -47,14 +47,14 @@ impl Width for Hoeffding {
         Self { exploration: values.number("exploration") }
     }
 
-    fn width(&self, arm: &Moments, log_rounds: f64) -> f64 {
-        (self.exploration * log_rounds / arm.count as f64).sqrt()
+    fn width(&self, _mean: f64, count: u64, log_rounds: f64) -> f64 {
+        (self.exploration * log_rounds / count as f64).sqrt()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::tests::experience;
+    use super::super::arms::tests::{declared, experience};
     use super::super::contact;
     use super::super::index_bandit::tests::{MEANS, flat, free, regret};
     use super::*;
@@ -62,6 +62,10 @@ mod tests {
     use crate::protocol::{Agent, Policy, Spec};
     use crate::random::Seed;
     use crate::registry::Value;
+
+    fn unit_range() -> Values {
+        declared(Values::defaults(ENTRY.parameters), 0.0, 1.0)
+    }
 
     fn bandit(values: Values, spec: &Spec) -> IndexBandit<Hoeffding> {
         IndexBandit::new(&values, spec).unwrap()
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_index_by_hand() {
-        let mut agent = bandit(Values::defaults(ENTRY.parameters), &flat(2));
+        let mut agent = bandit(unit_range(), &flat(2));
         assert_eq!(law(&agent, 3), vec![1.0 / 3.0; 3]);
         experience(&[1, 1, 0], &[1.0, 0.0, 1.0], |batch| agent.learn(batch, Seed::new(1))).unwrap();
         assert_eq!(law(&agent, 3), vec![0.0, 0.0, 1.0], "the untried one comes first");
@@ -90,7 +94,7 @@ mod tests {
 
     #[test]
     fn rewards_outside_the_range_are_counted_and_kept() {
-        let values = Values::defaults(ENTRY.parameters).with("reward_high", Value::Number(10.0));
+        let values = unit_range().with("reward_high", Value::Number(10.0));
         let mut agent = bandit(values, &flat(1));
         let metrics = experience(&[0, 0, 1], &[20.0, 10.0, -1.0], |batch| agent.learn(batch, Seed::new(1))).unwrap();
         assert_eq!(metrics, vec![("rewards_outside_range", 2.0)]);
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn regret_stays_within_theorem_1() {
         let rounds = 10_000;
-        let mut agent = bandit(Values::defaults(ENTRY.parameters), &flat(9));
+        let mut agent = bandit(unit_range(), &flat(9));
         let regret = regret(&mut agent, &MEANS, rounds, Seed::new(5));
         let gaps: Vec<f64> = MEANS.iter().map(|mean| f64::from(0.8 - mean)).filter(|gap| *gap > 0.0).collect();
         let bound = gaps.iter().map(|gap| 8.0 * f64::from(rounds).ln() / gap).sum::<f64>()
@@ -113,8 +117,8 @@ mod tests {
 
     #[test]
     fn with_one_factor_factored_is_flat() {
-        let factored = Values::defaults(ENTRY.parameters).with("model", Value::Text("factored".into()));
-        let mut agents = [Values::defaults(ENTRY.parameters), factored].map(|values| bandit(values, &flat(6)));
+        let factored = unit_range().with("model", Value::Text("factored".into()));
+        let mut agents = [unit_range(), factored].map(|values| bandit(values, &flat(6)));
         let actions: Vec<u16> = (0..70).map(|index| index % 7).collect();
         let rewards: Vec<f32> = (0..70).map(|index| ((index * 37) % 11) as f32 / 10.0).collect();
         for agent in &mut agents {
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn factored_knows_an_action_by_its_parts() {
-        let values = Values::defaults(ENTRY.parameters).with("model", Value::Text("factored".into()));
+        let values = unit_range().with("model", Value::Text("factored".into()));
         let mut agent = bandit(values.with("exploration", Value::Number(0.0)), &contact::tests::market());
         // E-mail at 12 with ten is never tried; its parts are: 8/full earns 0, 8/ten and 12/full earn 1; push earns 0.5.
         experience(&[0, 1, 2, 3, 5], &[0.0, 0.0, 1.0, 1.0, 0.5], |batch| agent.learn(batch, Seed::new(1))).unwrap();
