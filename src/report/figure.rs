@@ -23,11 +23,15 @@ const PALETTE: [RGBColor; 7] = [
 const GREY: RGBColor = RGBColor(130, 130, 130);
 const INK: RGBColor = RGBColor(40, 40, 40);
 const WIDTH: u32 = 960;
-const LABEL_WIDTH: i32 = 250;
+const LABEL_WIDTH: i32 = 300;
 const LABEL_HEIGHT: i32 = 18;
 const AXIS_WIDTH: u32 = 72;
 const AXIS_HEIGHT: u32 = 42;
 const TITLE_LETTERS: usize = 78;
+/// Bands of more lines than this cover each other.
+const BANDS: usize = 2;
+/// Width of the strip with the headlines, as a share of the time axis.
+const STRIP: f64 = 0.16;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
@@ -40,9 +44,12 @@ struct Curve {
     points: Vec<(f64, f64)>,
     /// Low and high over replications, where known.
     band: Vec<(f64, f64, f64)>,
+    /// What it is ranked by, future value included; drawn right of the line.
+    headline: Option<Metric>,
 }
 
-/// `figure.svg`: cumulative incremental profit per consumer with its 95 % band, opt-outs below it where there are any.
+/// `figure.svg`: cumulative incremental profit per consumer, with its 95 % band for the first two; right of it, the
+/// headline that ranks them, future value included, with its 95 % interval; opt-outs below where there are any.
 ///
 /// # Errors
 /// Where drawing fails.
@@ -67,7 +74,7 @@ fn draw(run: &Run<'_>) -> Result<String, Box<dyn std::error::Error>> {
         }
         let (_, body) = root.split_vertically(title_height);
         let (top, bottom) = body.split_vertically(upper);
-        let heading = "Extra profit per consumer so far [currency], against contacting nobody, without future value";
+        let heading = "Extra profit per consumer so far [currency], against contacting nobody";
         panel(&top, heading, &profits, run)?;
         if !opt_outs.is_empty() {
             panel(&bottom, "Opt-outs so far [per 1,000 consumers]", &opt_outs, run)?;
@@ -79,17 +86,18 @@ fn draw(run: &Run<'_>) -> Result<String, Box<dyn std::error::Error>> {
 
 fn panel(area: &Area<'_>, heading: &str, curves: &[Curve], run: &Run<'_>) -> Result<(), Box<dyn std::error::Error>> {
     let banded = curves.iter().any(|curve| !curve.band.is_empty());
-    let heading = if banded { format!("{heading}; band: 95 % over replications") } else { heading.to_owned() };
+    let heading = if banded { format!("{heading}; bands and bars: 95 %") } else { heading.to_owned() };
     area.draw_text(&heading, &style(17.0, INK, HPos::Left), (16, 10))?;
     let spec = run.comparison.world.spec();
     let days = f64::from(spec.horizon) * spec.tick_days;
     let (low, high) = range(curves);
+    let strip = if curves.iter().any(|curve| curve.headline.is_some()) { STRIP * days } else { 0.0 };
     let mut chart = ChartBuilder::on(area)
         .margin_top(26)
         .margin_right(LABEL_WIDTH)
         .x_label_area_size(AXIS_HEIGHT)
         .y_label_area_size(AXIS_WIDTH)
-        .build_cartesian_2d(0.0..days, low..high)?;
+        .build_cartesian_2d(0.0..days + strip, low..high)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -99,34 +107,66 @@ fn panel(area: &Area<'_>, heading: &str, curves: &[Curve], run: &Run<'_>) -> Res
         .y_labels(6)
         .x_labels(8)
         .x_desc("days")
-        .x_label_formatter(&|x| trimmed(*x))
+        .x_label_formatter(&|x| if *x > days { String::new() } else { trimmed(*x) })
         .y_label_formatter(&|y| trimmed(*y))
         .label_style(("sans-serif", 15.0).into_font().color(&INK))
         .axis_desc_style(("sans-serif", 15.0).into_font().color(&INK))
         .draw()?;
-    for curve in curves {
+    for curve in curves.iter().take(BANDS) {
         let upper = curve.band.iter().map(|&(x, _, high)| (x, high));
         let lower = curve.band.iter().rev().map(|&(x, low, _)| (x, low));
         let outline: Vec<(f64, f64)> = upper.chain(lower).collect();
         if !outline.is_empty() {
-            chart.draw_series([Polygon::new(outline, curve.color.mix(0.15))])?;
+            chart.draw_series([Polygon::new(outline, curve.color.mix(0.12))])?;
         }
     }
-    chart.draw_series([PathElement::new(vec![(0.0, 0.0), (days, 0.0)], RGBColor(150, 150, 150))])?;
+    chart.draw_series([PathElement::new(vec![(0.0, 0.0), (days + strip, 0.0)], RGBColor(150, 150, 150))])?;
     // The best is drawn last, on top.
     for curve in curves.iter().rev() {
         chart.draw_series(LineSeries::new(curve.points.iter().copied(), curve.color.stroke_width(2)))?;
     }
-    label(area, &chart, curves)
+    headlines(area, &mut chart, curves, days)?;
+    label(area, &chart, curves, days + strip)
 }
 
-/// Names at the ends of the lines, moved apart where they would overlap, each tied to its line.
-fn label(area: &Area<'_>, chart: &Chart<'_, '_>, curves: &[Curve]) -> Result<(), Box<dyn std::error::Error>> {
+/// A dot and its interval for each policy, side by side in the order of rank.
+fn headlines(
+    area: &Area<'_>,
+    chart: &mut Chart<'_, '_>,
+    curves: &[Curve],
+    days: f64,
+) -> Result<(), Box<dyn std::error::Error>> {
+    if curves.iter().all(|curve| curve.headline.is_none()) {
+        return Ok(());
+    }
+    let (low, high) = range(curves);
+    chart.draw_series([PathElement::new(vec![(days, low), (days, high)], RGBColor(190, 190, 190))])?;
+    let origin = area.get_base_pixel();
+    let (x, _) = chart.backend_coord(&(days * (1.0 + STRIP / 2.0), low));
+    area.draw_text("+ future", &style(15.0, INK, HPos::Center), (x - origin.0, 36))?;
+    for (rank, curve) in curves.iter().enumerate() {
+        let x = days * (1.0 + STRIP * (rank as f64 + 1.0) / (curves.len() as f64 + 1.0));
+        let Some(headline) = curve.headline else { continue };
+        if let (Some(low), Some(high)) = (headline.low, headline.high) {
+            chart.draw_series([PathElement::new(vec![(x, low), (x, high)], curve.color.stroke_width(2))])?;
+        }
+        chart.draw_series([Circle::new((x, headline.mean), 4, curve.color.filled())])?;
+    }
+    Ok(())
+}
+
+/// Names beside the headlines, or at the ends of the lines where there are none, moved apart where they would overlap, each tied to its line.
+fn label(
+    area: &Area<'_>,
+    chart: &Chart<'_, '_>,
+    curves: &[Curve],
+    right: f64,
+) -> Result<(), Box<dyn std::error::Error>> {
     let origin = area.get_base_pixel();
     let ends: Vec<(i32, i32)> = curves
         .iter()
-        .filter_map(|curve| curve.points.last())
-        .map(|point| chart.backend_coord(point))
+        .filter_map(|curve| curve.headline.map(|headline| headline.mean).or(curve.points.last().map(|point| point.1)))
+        .map(|height| chart.backend_coord(&(right, height)))
         .map(|(x, y)| (x - origin.0, y - origin.1))
         .collect();
     let (_, height) = area.dim_in_pixel();
@@ -166,7 +206,8 @@ fn profit_curves(run: &Run<'_>) -> Vec<Curve> {
         let banded = |(tick, step): (usize, &Metric)| Some((at(tick), step.low?, step.high?));
         let band: Vec<(f64, f64, f64)> = steps.iter().enumerate().filter_map(banded).collect();
         let last = points.last().map_or(0.0, |point| point.1);
-        (points, band, signed(last))
+        let headline = run.summary.policies[index].headline();
+        (points, band, format!("{} (line {})", signed(headline.mean), signed(last)), Some(headline))
     })
 }
 
@@ -183,26 +224,26 @@ fn opt_out_curves(run: &Run<'_>) -> Vec<Curve> {
         });
         let points: Vec<(f64, f64)> = points.collect();
         let last = points.last().map_or(0.0, |point| point.1);
-        (points, Vec::new(), short(last))
+        (points, Vec::new(), short(last), None)
     });
     let any = curves.iter().flat_map(|curve| &curve.points).any(|point| point.1 > 0.0);
     if any { curves } else { Vec::new() }
 }
 
-type Drawn = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>, String);
+type Drawn = (Vec<(f64, f64)>, Vec<(f64, f64, f64)>, String, Option<Metric>);
 
 fn curves(run: &Run<'_>, mut of: impl FnMut(usize) -> Drawn) -> Vec<Curve> {
     let ranked = run.summary.ranking().into_iter().enumerate();
     ranked
         .map(|(rank, index)| {
-            let (mut points, mut band, value) = of(index);
+            let (mut points, mut band, value, headline) = of(index);
             points.insert(0, (0.0, 0.0));
             if !band.is_empty() {
                 band.insert(0, (0.0, 0.0, 0.0));
             }
-            let name = shortened(&run.summary.policies[index].name, 18);
+            let name = shortened(&run.summary.policies[index].name, 17);
             let color = PALETTE.get(rank).copied().unwrap_or(GREY);
-            Curve { label: format!("{name}  {value}"), color, points, band }
+            Curve { label: format!("{name}  {value}"), color, points, band, headline }
         })
         .collect()
 }
@@ -210,9 +251,14 @@ fn curves(run: &Run<'_>, mut of: impl FnMut(usize) -> Drawn) -> Vec<Curve> {
 /// All that is drawn, with some air; never empty.
 fn range(curves: &[Curve]) -> (f64, f64) {
     let points = curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-    let bands = curves.iter().flat_map(|curve| curve.band.iter().flat_map(|&(_, low, high)| [low, high]));
+    let headlines = curves
+        .iter()
+        .filter_map(|curve| curve.headline)
+        .flat_map(|headline| [Some(headline.mean), headline.low, headline.high].into_iter().flatten());
+    let bands = curves.iter().take(BANDS).flat_map(|curve| curve.band.iter().flat_map(|&(_, low, high)| [low, high]));
     let (low, high) = points
         .chain(bands)
+        .chain(headlines)
         .filter(|value| value.is_finite())
         .fold((0.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
     if high - low < 1e-9 {

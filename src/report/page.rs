@@ -211,8 +211,8 @@ fn reading() -> Markup {
             li { strong { "95 %" } " intervals say how far chance could have moved a figure. If an interval contains 0, "
                 "the difference may be luck." }
             li { strong { "Opened, clicked, bought, opted out, complained" } " are shares of delivered messages." }
-            li { strong { "The figure" } " shows money so far within the time itself, without the future value; where a line "
-                "is steep, the policy is earning." }
+            li { strong { "The figure" } " shows money so far within the time itself, without the future value, as lines; where a "
+                "line is steep, the policy is earning. The dots right of them add the future value, and rank the policies." }
             li { "The consumers are simulated. What holds here is a reason to test, not a promise." }
         }
     }
