@@ -426,7 +426,7 @@ fn drawn_actions_follow_their_logged_probabilities() {
 fn drawn_actions_follow_their_logged_probabilities_where_actions_have_factors() {
     let spec = factored_market();
     for (label, policy) in laws(&spec) {
-        let p_value = calibration(&label, policy.as_ref(), &spec, 300, 60).p_value(spec.actions.len());
+        let p_value = calibration(&label, policy.as_ref(), &spec, 180, 60).p_value(spec.actions.len());
         assert!(p_value > 1e-4, "{label}: p = {p_value}");
     }
 }
