@@ -240,8 +240,11 @@ fn actions(market: &Values) -> Result<ActionSpace, Refusal> {
 fn kpis(response: &Response) -> Vec<Kpi> {
     let mut kpis = vec![Kpi::Messages, Kpi::Delivered];
     kpis.extend(response.stages.iter().map(|stage| stage.kpi));
+    if response.counts_orders() {
+        kpis.push(Kpi::Orders);
+    }
     if response.spend.is_some() {
-        kpis.extend([Kpi::Orders, Kpi::Revenue]);
+        kpis.push(Kpi::Revenue);
     }
     kpis.extend([Kpi::Cost, Kpi::Profit]);
     kpis.sort_unstable();

@@ -38,15 +38,31 @@ fn flat_market() -> Spec {
 
 /// No contact and 2 channels × 3 hours × 2 offers × 2 creatives.
 fn factored_market() -> Spec {
-    let factors = [
+    market_of([
         ("channel", vec!["email", "push"]),
         ("hour", vec!["8", "12", "19"]),
         ("offer", vec!["full", "ten"]),
         ("creative", vec!["a", "b"]),
-    ];
+    ])
+}
+
+/// No contact and 4 channels × 6 hours × 5 offers × 3 creatives: 361 actions.
+fn large_market() -> Spec {
+    market_of([
+        ("channel", vec!["email", "push", "sms", "paid_ad"]),
+        ("hour", vec!["8", "10", "12", "16", "19", "21"]),
+        ("offer", vec!["full", "five", "ten", "twenty", "gift"]),
+        ("creative", vec!["a", "b", "c"]),
+    ])
+}
+
+fn market_of(factors: [(&'static str, Vec<&str>); 4]) -> Spec {
     let mut actions = vec![Action { name: "none".into(), levels: None, cost: Money::ZERO }];
-    for index in 0..24_u16 {
-        let levels = [index / 12, index / 4 % 3, index / 2 % 2, index % 2];
+    let [_, hours, offers, creatives] = factors.each_ref().map(|(_, levels)| levels.len() as u16);
+    let contacts: usize = factors.iter().map(|(_, levels)| levels.len()).product();
+    for index in 0..contacts as u16 {
+        let (offer, hour) = (index / creatives, index / (creatives * offers));
+        let levels = [hour / hours, hour % hours, offer % offers, index % creatives];
         let names: Vec<&str> =
             factors.iter().zip(levels).map(|((_, names), level)| names[usize::from(level)]).collect();
         actions.push(Action {
@@ -410,8 +426,34 @@ fn drawn_actions_follow_their_logged_probabilities() {
 fn drawn_actions_follow_their_logged_probabilities_where_actions_have_factors() {
     let spec = factored_market();
     for (label, policy) in laws(&spec) {
-        let p_value = calibration(&label, policy.as_ref(), &spec, 100, 60).p_value(spec.actions.len());
+        let p_value = calibration(&label, policy.as_ref(), &spec, 180, 60).p_value(spec.actions.len());
         assert!(p_value > 1e-4, "{label}: p = {p_value}");
+    }
+}
+
+/// Every kind of action is learned from at 361 actions, in the model that each agent takes by default.
+#[test]
+fn large_action_spaces_keep_the_promises() {
+    let spec = large_market();
+    assert_eq!(spec.actions.len(), 361);
+    let names: BTreeSet<&str> = spec.actions.actions.iter().map(|action| action.name.as_str()).collect();
+    assert_eq!(names.len(), 361);
+    for entry in AGENTS {
+        let mut agent = (entry.build.create)(&values(entry.name, entry.parameters, &spec), &spec)
+            .unwrap_or_else(|refusal| panic!("{}: {refusal:?}", entry.name));
+        let observation = shown(agent.as_ref(), observe(&spec, 0..23, 7));
+        let fresh = bits(&law(agent.as_ref(), &observation));
+        train(agent.as_mut(), &spec, 0..2).unwrap();
+        let learned = law(agent.as_ref(), &observation);
+        assert_is_law(entry.name, &learned, &observation);
+        assert_ne!(bits(&learned), fresh, "{}: has learned nothing", entry.name);
+        let mut decision = Decision::default();
+        agent.decide(&observation, SEED, &mut decision);
+        for (row, (&action, &propensity)) in decision.actions.iter().zip(&decision.propensities).enumerate() {
+            assert!(observation.allowed.allows(row, usize::from(action)), "{}: row {row} did {action}", entry.name);
+            let probability = learned.get(row, usize::from(action));
+            assert!(propensity > 0.0 && propensity.to_bits() == probability.to_bits(), "{}: row {row}", entry.name);
+        }
     }
 }
 

@@ -87,6 +87,11 @@ pub(super) struct Response {
 }
 
 impl Response {
+    /// Whether the last success is an order: where it spends something, and where it is called a conversion.
+    pub(super) fn counts_orders(&self) -> bool {
+        self.spend.is_some() || self.stages.last().is_some_and(|stage| stage.kpi == Kpi::Conversions)
+    }
+
     /// Reads the response from `[market]`.
     pub(super) fn new(market: &Values, columns: &Columns, actions: &ActionSpace) -> Result<Self, Vec<Refusal>> {
         let mut refusals = Vec::new();

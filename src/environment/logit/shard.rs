@@ -127,7 +127,10 @@ pub(super) fn expect_blocks(
 /// Counts of one tick, summed over blocks.
 #[derive(Default)]
 struct Counts {
+    /// Who reached each stage and was written to; visits count with and without a message.
     stages: [i64; super::response::MOST_STAGES],
+    /// Who passed all stages, with and without a message.
+    successes: i64,
     messages: i64,
     cost: i64,
     revenue: i64,
@@ -148,6 +151,7 @@ fn step_blocks(shard: &mut LogitShard, actions: &[u16], outcome: &mut Outcome) {
         // Lanes beyond the last consumer reach no stage.
         let mut reached = [0; LANES];
         reached[..actions.len()].fill(1);
+        let contacted = chosen.map(|action| u32::from(action != 0));
         let design = response.design(features.block(block), &mut scratch.design);
         let fatigue = &mut fatigue[block];
         let recency = &mut recency[block];
@@ -162,13 +166,20 @@ fn step_blocks(shard: &mut LogitShard, actions: &[u16], outcome: &mut Outcome) {
             for lane in 0..LANES {
                 reached[lane] &= u32::from(u[lane] < math::sigmoid(odds[lane]));
             }
-            counts.stages[index] += i64::from(reached.iter().sum::<u32>());
+            // Opens, clicks and conversions are rates of messages: what happens without one is none of them.
+            let is_visit = u32::from(stage.kpi == Kpi::Visits);
+            let mut counted = [0; LANES];
+            for lane in 0..LANES {
+                counted[lane] = reached[lane] & (contacted[lane] | is_visit);
+            }
+            counts.stages[index] += i64::from(counted.iter().sum::<u32>());
         }
+        counts.successes += i64::from(reached.iter().sum::<u32>());
         for lane in 0..LANES {
             recency[lane] = if reached[lane] == 1 { 0.0 } else { recency[lane] + 1.0 };
         }
         let profits = &mut outcome.profits[block * LANES..block * LANES + actions.len()];
-        counts.messages += actions.iter().map(|action| i64::from(*action != 0)).sum::<i64>();
+        counts.messages += i64::from(contacted.iter().sum::<u32>());
         book_successes(response, actions, &reached, profits, &mut counts);
         if let Some(spend) = &response.spend {
             book_spend(response, spend, &reached, &uniforms[3], profits, &mut counts);
@@ -275,8 +286,8 @@ fn report(response: &Response, counts: &Counts, outcome: &mut Outcome) {
     for (stage, count) in response.stages.iter().zip(&counts.stages) {
         tally.add(stage.kpi, *count);
     }
-    if response.spend.is_some() {
-        tally.add(Kpi::Orders, counts.stages[response.stages.len() - 1]);
+    if response.counts_orders() {
+        tally.add(Kpi::Orders, counts.successes);
     }
     tally.add(Kpi::Revenue, counts.revenue);
     tally.add(Kpi::Cost, counts.cost);

@@ -171,12 +171,53 @@ fn outcomes_happen_as_often_as_the_truth_says() {
         assert!((mean - expected / 30_000.0).abs() < 3.0 * error, "action {action}: {mean} is not {expected}");
         let tally = total.tally;
         assert_eq!(tally.get(Kpi::Messages), if action == 0 { 0 } else { 30_000 });
-        assert_eq!(tally.get(Kpi::Conversions), tally.get(Kpi::Orders));
-        assert!(tally.get(Kpi::Visits) > tally.get(Kpi::Conversions));
+        assert_eq!(tally.get(Kpi::Conversions), if action == 0 { 0 } else { tally.get(Kpi::Orders) });
+        assert!(tally.get(Kpi::Orders) > 0 && tally.get(Kpi::Visits) > tally.get(Kpi::Orders));
         let margin = 0.4 * tally.value(Kpi::Revenue) - tally.value(Kpi::Cost);
         assert!((tally.value(Kpi::Profit) - margin).abs() < 0.05);
         assert!((tally.value(Kpi::Profit) - profits.iter().sum::<f64>()).abs() < 1e-6);
     }
+}
+
+#[test]
+fn only_what_follows_a_message_is_a_conversion() {
+    // Red to every third person, nothing to the others; the last block is not full.
+    let world = with(shop(-1.0, 0.3).with("arm_cost", numbers(&[0.0])).with("reward", text("success")), 20_001);
+    let red = |consumer: u32| consumer.is_multiple_of(3);
+    let (profits, total) = live(&world, 4, 1, |consumer, _| u16::from(red(consumer)));
+    let successes = |of_red: bool| {
+        (0..20_001)
+            .zip(&profits[0])
+            .filter(|(consumer, profit)| red(*consumer) == of_red && **profit > Money::ZERO)
+            .count() as i64
+    };
+    let tally = total.tally;
+    assert_eq!((tally.get(Kpi::Messages), tally.get(Kpi::Delivered)), (6_667, 6_667));
+    assert_eq!(tally.get(Kpi::Conversions), successes(true));
+    assert_eq!(tally.get(Kpi::Orders), successes(true) + successes(false));
+    assert!(successes(true) > 0 && successes(false) > 0);
+    // Visits are those of everybody: red adds some to those of a market left alone, the people and the luck the same.
+    let visits = |action: u16| live(&world, 4, 1, |_, _| action).1.tally.get(Kpi::Visits);
+    assert!(visits(0) < tally.get(Kpi::Visits) && tally.get(Kpi::Visits) < visits(1));
+}
+
+#[test]
+fn a_conversion_without_a_spend_is_an_order() {
+    let one = Values::defaults(STAGE).with("name", text("conversion")).with("intercept", Value::Number(-1.0));
+    let market = Values::defaults(PARAMETERS)
+        .with("arms", Value::Texts(vec!["red".into()]))
+        .with("reward", text("success"))
+        .with("column", columns())
+        .with("stage", Value::Tables(vec![one]));
+    let world = with(market, 1_000);
+    assert_eq!(
+        world.spec().kpis,
+        [Kpi::Messages, Kpi::Delivered, Kpi::Conversions, Kpi::Orders, Kpi::Cost, Kpi::Profit]
+    );
+    let (profits, total) = live(&world, 4, 1, |_, _| 0);
+    let successes = profits[0].iter().filter(|profit| **profit > Money::ZERO).count() as i64;
+    assert!(successes > 0);
+    assert_eq!((total.tally.get(Kpi::Conversions), total.tally.get(Kpi::Orders)), (0, successes));
 }
 
 #[test]
