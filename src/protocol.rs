@@ -18,6 +18,7 @@ use multiversion::multiversion;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// A market that can be opened any number of times: the same seed gives the same people and the same luck.
 pub trait World: Debug + Send + Sync {
@@ -25,6 +26,14 @@ pub trait World: Debug + Send + Sync {
     fn spec(&self) -> &Spec;
     /// The market at tick 0 of this seed, its history lived.
     fn open(&self, seed: Seed) -> Box<dyn Environment>;
+    /// What the consumers are called outside, by number, where a customer file says so; else they go by their number.
+    fn consumer_names(&self) -> Option<Arc<[String]>> {
+        None
+    }
+    /// About how much memory an open market takes for each consumer; 0 where that is next to nothing.
+    fn bytes_per_consumer(&self) -> usize {
+        0
+    }
     /// The exact discounted value of a policy from the start state, where it can be computed (finite processes).
     fn exact_value(&self, _policy: &dyn Policy, _seed: Seed) -> Option<f64> {
         None

@@ -325,6 +325,12 @@ impl Values {
         self.entries.get(name).and_then(|(_, place)| place.clone()).or_else(|| self.whole.clone())
     }
 
+    /// Whether the file gave it, rather than a default or a program.
+    #[must_use]
+    pub fn is_given(&self, name: &str) -> bool {
+        self.entries.get(name).is_some_and(|(_, place)| place.is_some())
+    }
+
     /// A number, if present. Whole numbers count.
     #[must_use]
     pub fn optional_number(&self, name: &str) -> Option<f64> {

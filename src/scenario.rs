@@ -12,6 +12,7 @@ mod error;
 mod file;
 pub mod listing;
 mod market;
+mod memory;
 mod numeric;
 mod registries;
 mod rows;

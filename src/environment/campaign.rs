@@ -40,6 +40,8 @@ use std::sync::Arc;
 pub struct Campaign {
     model: Arc<Model>,
     customers: Option<Arc<Customers>>,
+    /// Names of the customers, where their file gives them.
+    names: Option<Arc<[String]>>,
 }
 
 impl Campaign {
@@ -55,6 +57,18 @@ impl Campaign {
 impl World for Campaign {
     fn spec(&self) -> &Spec {
         &self.model.spec
+    }
+
+    fn consumer_names(&self) -> Option<Arc<[String]>> {
+        self.names.clone()
+    }
+
+    fn bytes_per_consumer(&self) -> usize {
+        let columns: usize = self.model.modules.iter().map(|module| module.columns()).sum();
+        state::bytes_per_consumer(self.model.catalogue.channels.len())
+            + size_of::<crate::market::population::Person>()
+            + shard::RATES_AND_SCRATCH_BYTES
+            + columns * size_of::<f32>()
     }
 
     fn open(&self, seed: Seed) -> Box<dyn Environment> {

@@ -164,6 +164,11 @@ impl World for FiniteWorld {
         &self.inside.spec
     }
 
+    fn bytes_per_consumer(&self) -> usize {
+        // The state of each, and the walk's buffers.
+        size_of::<u64>()
+    }
+
     fn open(&self, seed: Seed) -> Box<dyn Environment> {
         Box::new(OpenProcess::new(self.inside.clone(), seed))
     }

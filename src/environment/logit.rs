@@ -51,7 +51,7 @@ pub const PARAMETERS: &[Parameter] = &[
     Parameter::of("arms", Kind::Texts { default: None }, "names of the other actions").required(),
     Parameter::of(
         "arm_cost",
-        Kind::Numbers { default: None, range: Range::NON_NEGATIVE },
+        Kind::Numbers { default: None, range: Range::closed(0.0, 1e6) },
         "cost of a message: one number for all arms, or one for each; 0 where absent",
     ),
     Parameter::choice(
@@ -81,6 +81,8 @@ pub struct LogitWorld {
     response: Arc<Response>,
     /// Features of real customers.
     customers: Option<Matrix>,
+    /// Names of the customers, where their file gives them and all of them take part.
+    names: Option<Arc<[String]>>,
 }
 
 impl LogitWorld {
@@ -95,6 +97,7 @@ impl LogitWorld {
         let actions = actions(market).map_err(|refusal| vec![refusal])?;
         let columns = Columns::new(market)?;
         let response = Response::new(market, &columns, &actions)?;
+        let names = customers.and_then(|table| table.texts.get("id"));
         let customers = customers.map(|table| columns.read(table, market)).transpose()?;
         let given = market.optional_integer("consumers").map(|consumers| consumers as usize);
         let present = customers.as_ref().map(Matrix::rows);
@@ -109,6 +112,8 @@ impl LogitWorld {
                 "leave `consumers` out to take every customer, or lower it",
             )]);
         }
+        // Which row of the file a consumer of a sample is differs between markets.
+        let names = names.filter(|names| names.len() == consumers).map(|names| names.as_slice().into());
         let kpis = kpis(&response);
         let spec = Spec {
             consumers: consumers as u32,
@@ -119,7 +124,7 @@ impl LogitWorld {
             actions,
             kpis,
         };
-        Ok(Self { spec, columns, response: Arc::new(response), customers })
+        Ok(Self { spec, columns, response: Arc::new(response), customers, names })
     }
 
     /// Expected reward of every action for what is observed, `rows × actions`, in closed form.
@@ -155,6 +160,14 @@ impl LogitWorld {
 impl World for LogitWorld {
     fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    fn consumer_names(&self) -> Option<Arc<[String]>> {
+        self.names.clone()
+    }
+
+    fn bytes_per_consumer(&self) -> usize {
+        (self.spec.features.len() + 2) * size_of::<f32>()
     }
 
     fn open(&self, seed: Seed) -> Box<dyn Environment> {

@@ -77,7 +77,7 @@ struct Defaults {
 const fn parameters(defaults: Defaults) -> [Parameter; 15] {
     const SHARE: Range = Range::PROBABILITY;
     [
-        Parameter::number("cost", defaults.cost, Range::NON_NEGATIVE, "cost of a message, in currency"),
+        Parameter::number("cost", defaults.cost, Range::closed(0.0, 1e6), "cost of a message, in currency"),
         Parameter::number(
             "opt_in_share_ios",
             defaults.opt_in_shares[0],

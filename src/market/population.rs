@@ -30,6 +30,11 @@ pub const MAX_CHANNELS: usize = 8;
 /// Length of a taste vector.
 pub const TASTES: usize = 4;
 
+/// Largest mean basket over the population, in currency.
+const MEAN_BASKET_MAX: f64 = 1e6;
+/// Largest single basket, in currency.
+const BASKET_MAX: f32 = 1e9;
+
 const DAYS_PER_WEEK: f64 = 7.0;
 const SCORE_BLOCKS: u32 = (CORRELATED / 4) as u32;
 
@@ -117,7 +122,7 @@ impl Population {
     /// Builds the law from the keys of [`PARAMETERS`], or says all that is wrong with them.
     ///
     /// # Errors
-    /// One refusal per fault: shares that do not sum to 1, correlations that cannot be.
+    /// One refusal per fault: shares that do not sum to 1, correlations that cannot be, a mean basket beyond 1e6.
     pub fn new(market: &Values) -> Result<Self, Vec<Refusal>> {
         let mut faults = Vec::new();
         let mut bounds = |key, levels| {
@@ -145,6 +150,15 @@ impl Population {
             rate_shape: number("spend_rate_shape"),
             rate_scale: number("spend_rate_scale"),
         };
+        let mean_basket = spend.mean();
+        if mean_basket.is_nan() || mean_basket > MEAN_BASKET_MAX {
+            return Err(vec![Refusal::new(
+                market,
+                "spend_rate_scale",
+                format!("the mean basket, spend_shape spend_rate_scale / (spend_rate_shape - 1), is {mean_basket:e}"),
+                format!("it must not be above {MEAN_BASKET_MAX}: lower spend_rate_scale, or count in a larger unit"),
+            )]);
+        }
         Ok(Self {
             clock: Clock::new(market),
             order_rate: QuantileTable::gamma(number("purchase_rate_shape"), scale_days),
@@ -311,11 +325,12 @@ impl Population {
         self.spend.shape as f32 / spend_rate
     }
 
-    /// The basket of one order, in currency, by inversion: the same uniform gives the same rank under every policy.
+    /// The basket of one order, in currency, by inversion: the same uniform gives the same rank under every policy. At
+    /// most 1e9, so that sums of money stay exact.
     #[inline]
     #[must_use]
     pub fn basket(&self, uniform: f32, spend_rate: f32) -> f32 {
-        math::exp(self.unit_basket.value(normal_score(uniform))) / spend_rate
+        (math::exp(self.unit_basket.value(normal_score(uniform))) / spend_rate).min(BASKET_MAX)
     }
 
     /// The law of baskets.

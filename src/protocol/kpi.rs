@@ -90,7 +90,7 @@ impl Kpi {
     }
 }
 
-/// Sums of all KPIs over some consumers and ticks.
+/// Sums of all KPIs over some consumers and ticks. They saturate; short of that they do not depend on the order of addition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tally([i64; Kpi::ALL.len()]);
@@ -106,13 +106,13 @@ impl Tally {
     /// Adds to a count.
     #[inline]
     pub fn add(&mut self, kpi: Kpi, count: i64) {
-        self.0[kpi as usize] += count;
+        self.0[kpi as usize] = self.get(kpi).saturating_add(count);
     }
 
     /// Adds money.
     #[inline]
     pub fn add_money(&mut self, kpi: Kpi, amount: Money) {
-        self.0[kpi as usize] += amount.micros();
+        self.add(kpi, amount.micros());
     }
 
     /// A count as a number; money as an amount of currency.
@@ -126,7 +126,7 @@ impl Tally {
 impl AddAssign<&Tally> for Tally {
     fn add_assign(&mut self, other: &Tally) {
         for (total, count) in self.0.iter_mut().zip(&other.0) {
-            *total += count;
+            *total = total.saturating_add(*count);
         }
     }
 }
@@ -147,5 +147,15 @@ mod tests {
         assert_eq!(twice.get(Kpi::Profit), 30);
         assert_eq!(twice.value(Kpi::Profit), 30e-6);
         assert_eq!(twice.value(Kpi::Messages), 2.0);
+    }
+
+    #[test]
+    fn sums_saturate() {
+        let mut tally = Tally::default();
+        tally.add(Kpi::Cost, i64::MAX);
+        tally.add_money(Kpi::Cost, Money::from_amount(1.0));
+        let most = tally;
+        tally += &most;
+        assert_eq!(tally.get(Kpi::Cost), i64::MAX);
     }
 }

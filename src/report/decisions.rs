@@ -53,6 +53,7 @@ pub struct DecisionLog {
     window: Option<u32>,
     with_probabilities: bool,
     failure: Option<io::Error>,
+    names: Option<Arc<[String]>>,
 }
 
 #[derive(Default)]
@@ -103,7 +104,14 @@ impl DecisionLog {
             window,
             with_probabilities: header.with_probabilities,
             failure: None,
+            names: None,
         })
+    }
+
+    /// Writes consumers by these names instead of their numbers.
+    #[must_use]
+    pub fn with_names(self, names: Option<Arc<[String]>>) -> Self {
+        Self { names, ..self }
     }
 
     fn push(&mut self, step: &Matured, row: usize, closed: bool) {
@@ -111,7 +119,8 @@ impl DecisionLog {
         let (tick, consumer) = (step.observation.tick, step.observation.consumer_ids[row]);
         let id = format!("{}-{}-{consumer}-{tick}", self.policy, self.replication);
         columns.decision_ids.push(id.into_bytes().into());
-        columns.consumer_ids.push(consumer.to_string().into_bytes().into());
+        let name = self.names.as_ref().and_then(|names| names.get(consumer as usize));
+        columns.consumer_ids.push(name.map_or_else(|| consumer.to_string(), String::clone).into_bytes().into());
         columns.ticks.push(tick as i32);
         columns.actions.push(i32::from(step.actions[row]));
         columns.propensities.push(step.propensities[row]);

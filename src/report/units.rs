@@ -110,7 +110,8 @@ impl Store for Files<'_> {
             replication: address.replication,
             with_probabilities: self.options.log_probabilities,
         };
-        Ok(Some(Box::new(DecisionLog::create(&path, self.comparison.world.spec(), &header)?)))
+        let world = self.comparison.world;
+        Ok(Some(Box::new(DecisionLog::create(&path, world.spec(), &header)?.with_names(world.consumer_names()))))
     }
 
     fn keep(&self, address: Address<'_>, unit: &Unit) -> io::Result<()> {

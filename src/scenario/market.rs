@@ -2,11 +2,11 @@
 
 use super::customers::{self, Meaning};
 use super::error::Code;
-use super::refuse;
 use super::registries::Registries;
 use super::section::{check_name, table, tables, values};
 use super::suggestion::{nearest, way_out};
 use super::table::{Reader, Section};
+use super::{memory, refuse};
 use crate::environment::campaign::{Campaign, Sections};
 use crate::environment::finite::FiniteWorld;
 use crate::environment::logit::LogitWorld;
@@ -62,6 +62,25 @@ impl Built {
         }
     }
 
+    /// The market, unless the machine cannot hold it, which is noted.
+    fn fits(self, reader: &mut Reader<'_>, market: &Values) -> Option<Self> {
+        let bytes_per_consumer = match &self {
+            Self::Campaign(world) => world.bytes_per_consumer(),
+            Self::Finite(world) => world.bytes_per_consumer(),
+            Self::Logit(world) => world.bytes_per_consumer(),
+        };
+        let available = memory::available_bytes();
+        let too_many = available
+            .and_then(|available| memory::refusal(market, self.spec().consumers, bytes_per_consumer, available));
+        match too_many {
+            Some(refusal) => {
+                refuse(reader, "market", refusal);
+                None
+            }
+            None => Some(self),
+        }
+    }
+
     /// For oracles.
     pub(super) fn inside(&self) -> Inside<'_> {
         match self {
@@ -91,7 +110,7 @@ impl Plan {
             }
         };
         match built {
-            Ok(built) => Some(built),
+            Ok(built) => built.fits(reader, self.values()),
             Err(refusals) => {
                 let none_given = refusals.is_empty();
                 refusals.into_iter().for_each(|refusal| refuse(reader, "", refusal));
@@ -100,6 +119,14 @@ impl Plan {
                 }
                 None
             }
+        }
+    }
+
+    /// `[market]`.
+    fn values(&self) -> &Values {
+        match self {
+            Self::Campaign(sections) => &sections.market,
+            Self::Finite(market) | Self::Logit(market, _) => market,
         }
     }
 

@@ -159,6 +159,46 @@ fn consents_and_numbers_of_a_customer_file_are_never_ignored() {
 }
 
 #[test]
+fn decision_logs_carry_the_names_of_the_customers() {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
+    let population = "[market.population]\nfile = \"customers.csv\"\n\
+                      columns = { id = \"customer\", recency_days = \"days\", orders = \"n\", spend = \"sum\" }\n[budget]";
+    let text = good_with("[budget]", population).replace("consumers = 100\n", "").replace("history_days = 0\n", "");
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("shop.toml"), text).unwrap();
+    fs::write(folder.path().join("customers.csv"), "customer,days,n,sum\nanna,3,2,90\nK-77,40,5,300\n").unwrap();
+    let (code, _, errors) = mercato(folder.path(), &["run", "shop.toml", "--quiet", "--log", "--out", "results"]);
+    assert_eq!(code, 0, "{errors}");
+    let log = fs::File::open(folder.path().join("results/log/newsletter-0.parquet")).unwrap();
+    let mut names: Vec<String> = SerializedFileReader::new(log)
+        .unwrap()
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| row.unwrap().get_string(1).unwrap().clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names, ["K-77", "anna"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn more_consumers_than_the_memory_holds_are_refused() {
+    let text = fs::read_to_string("/proc/meminfo").unwrap();
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:")).unwrap();
+    let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    // 100 million consumers take some 60 GB, twice.
+    if kilobytes < 40_000_000 {
+        refused(
+            &good_with("consumers = 100\n", "consumers = 100_000_000\n"),
+            &[],
+            &["market.consumers: 100000000 consumers need about", "shop.toml:7:", "help: lower `consumers` to"],
+        );
+    }
+}
+
+#[test]
 fn all_faults_of_a_file_are_shown_at_once() {
     let text =
         good_with("margin = 0.45", "margin = 1.2").replace("episodes = 1", "episode = 1").replace("0.02", "\"x\"");

@@ -56,7 +56,7 @@ const GENERAL: [Parameter; 15] = [
     Parameter::of(
         "clock_offsets_hours",
         Kind::Integers { default: None, minimum: -12, maximum: 12 },
-        "offset of each region's clock from the sender's; 0 where absent",
+        "offset of each region's clock from the sender's, one for each region; 0 where absent",
     ),
 ];
 
@@ -129,6 +129,15 @@ impl Sections {
             .collect();
         let catalogue = keep(Catalogue::new(channels, &self.offers, &self.creatives, &self.slots), &mut refusals);
         let population = keep(Population::new(&self.market), &mut refusals);
+        let offsets = self.market.integers("clock_offsets_hours").len();
+        if offsets != 0 && offsets != REGIONS.len() {
+            refusals.push(Refusal::new(
+                &self.market,
+                "clock_offsets_hours",
+                format!("`clock_offsets_hours` has {offsets} numbers for {} regions", REGIONS.len()),
+                format!("give one for each of {}, or leave it out", REGIONS.join(", ")),
+            ));
+        }
         let (Some(catalogue), Some(population)) = (catalogue, population) else { return Err(refusals) };
         let clock = Clock::new(self.market.text("tick"));
         let coupon_ticks = clock.ticks(self.market.number("coupon_days"));
@@ -146,7 +155,8 @@ impl Sections {
         let (people, _) = start::people_and_state(&model, Seed::new(0), sample, None);
         model.intercepts =
             solve_intercepts(&model.catalogue, &model.modules, model.conversion_frequency_weight, &people);
-        Ok(Campaign { model: Arc::new(model), customers: customers.map(Arc::new) })
+        let names = self.customers.as_ref().and_then(|table| table.texts.get("id")).map(|ids| ids.as_slice().into());
+        Ok(Campaign { model: Arc::new(model), customers: customers.map(Arc::new), names })
     }
 
     /// The modules in registry order, whatever the order of the file.
@@ -256,6 +266,7 @@ impl Sections {
             ));
         }
         self.refuse_texts(table, &reachable, refusals);
+        self.refuse_what_customers_decide(table, refusals);
         for name in ["recency_days", "orders", "spend"] {
             if !table.numbers.contains_key(name) && !table.texts.contains_key(name) {
                 refusals.push(self.refuse_customers(
@@ -282,6 +293,33 @@ impl Sections {
             }
         }
         (refusals.len() == before).then(|| (0..table.rows).map(|row| customer(table, &reachable, row)).collect())
+    }
+
+    /// Keys that the file gives and that real customers would make idle.
+    fn refuse_what_customers_decide(&self, table: &CustomerTable, refusals: &mut Vec<Refusal>) {
+        let market = &self.market;
+        let consumers = market.integer("consumers");
+        let idle = [
+            ("consumers", consumers != table.rows as i64, format!("{} has {} customers", table.source, table.rows)),
+            (
+                "history_days",
+                market.number("history_days") > 0.0,
+                "real customers bring their own past: nothing is lived before tick 0".to_owned(),
+            ),
+            (
+                "history_message_every_days",
+                market.integer("history_message_every_days") > 0,
+                "real customers bring their own past: nothing is sent before tick 0".to_owned(),
+            ),
+            (
+                "tenure_days_max",
+                table.numbers.contains_key("tenure_days"),
+                format!("{} says how long each customer has been one", table.source),
+            ),
+        ];
+        for (key, _, why) in idle.into_iter().filter(|(key, differs, _)| *differs && market.is_given(key)) {
+            refusals.push(Refusal::new(market, key, why, format!("leave `{key}` out with [market.population]")));
+        }
     }
 
     /// Columns of texts where numbers are needed: the first value that is none.

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Consumers of a shard; never depends on the number of threads.
 pub const SHARD_CONSUMERS: u32 = 1_024;
 
+/// About what the rates of a consumer and the buffers of a step take: a dozen columns.
+pub(super) const RATES_AND_SCRATCH_BYTES: usize = 12 * size_of::<f32>();
+
 /// Buffers of a step, kept so that a step allocates nothing.
 #[derive(Clone, Debug, Default)]
 struct Scratch {
@@ -231,8 +234,10 @@ impl CampaignShard {
             }
         }
         for &(row, channel) in &aftermath.opt_outs {
+            // In an audit, messages reach those who have withdrawn already: nobody withdraws twice.
+            let consented = self.state.consent[row as usize] >> channel & 1;
             self.state.consent[row as usize] &= !(1 << channel);
-            outcome.tally.add(Kpi::OptOuts, 1);
+            outcome.tally.add(Kpi::OptOuts, i64::from(consented));
         }
         for &(row, channel) in &aftermath.lost_addresses {
             self.state.address[row as usize] &= !(1 << channel);

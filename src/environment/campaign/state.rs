@@ -120,6 +120,13 @@ pub struct State {
     pub creative_repeats: Vec<u16>,
 }
 
+/// What a state takes for each consumer.
+#[must_use]
+pub fn bytes_per_consumer(channels: usize) -> usize {
+    // Six columns of four bytes for each channel; eight such columns, two of u16 and three of one byte besides.
+    size_of::<OrderMemory>() + 24 * channels + 8 * 4 + 2 * 2 + 3
+}
+
 impl State {
     /// Fresh customers: alive, nothing sent, nothing bought.
     #[must_use]
@@ -186,7 +193,8 @@ impl State {
         engagement.open_share[row] -= ENGAGEMENT_STEP * engagement.open_share[row];
         engagement.click_share[row] -= ENGAGEMENT_STEP * engagement.click_share[row];
         let creative = creative + 1;
-        self.creative_repeats[row] = if self.creative[row] == creative { self.creative_repeats[row] + 1 } else { 1 };
+        self.creative_repeats[row] =
+            if self.creative[row] == creative { self.creative_repeats[row].saturating_add(1) } else { 1 };
         self.creative[row] = creative;
     }
 
@@ -238,6 +246,15 @@ mod tests {
         }
         assert_eq!(memory.since(-30), (2.0, 60.0));
         assert_eq!((memory.last_tick(), memory.orders, memory.discounted), (-1, 3, 1));
+    }
+
+    #[test]
+    fn repeats_of_a_creative_do_not_overflow() {
+        let mut state = State::new(1, 1);
+        for tick in 0..70_000 {
+            state.record_sent(0, 0, tick, 0);
+        }
+        assert_eq!(state.creative_repeats[0], u16::MAX);
     }
 
     #[test]

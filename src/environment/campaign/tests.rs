@@ -327,6 +327,74 @@ fn real_customers_keep_what_their_file_says() {
     assert!(faults[0].message.contains("row 2 of customers.csv: orders is 0.5"), "{faults:?}");
 }
 
+#[test]
+fn keys_that_real_customers_make_idle_are_refused_where_the_file_gives_them() {
+    let mut real = alike(3, 2.0, 60.0);
+    assert!(Campaign::new(&real).is_ok());
+    real.market.set("consumers", Value::Integer(77), Some(10..12));
+    real.market.set("history_days", Value::Number(90.0), Some(20..22));
+    real.market.set("tenure_days_max", Value::Number(400.0), Some(30..33));
+    let faults = Campaign::new(&real).unwrap_err();
+    let told: Vec<_> = faults.iter().map(|fault| (fault.key.as_str(), fault.place.clone())).collect();
+    assert_eq!(told, [("consumers", Some(10..12)), ("history_days", Some(20..22))]);
+    assert!(faults[0].message.contains("customers.csv has 3 customers"), "{faults:?}");
+    // What agrees with the file may stand there.
+    real.market.set("consumers", Value::Integer(3), Some(10..12));
+    real.market.set("history_days", Value::Number(0.0), Some(20..22));
+    assert!(Campaign::new(&real).is_ok());
+}
+
+#[test]
+fn clock_offsets_are_one_for_each_region_or_none() {
+    let with = |offsets: &[i64]| {
+        let mut market = sections(10, 1);
+        market.market = market.market.with("clock_offsets_hours", Value::Integers(offsets.to_vec()));
+        Campaign::new(&market)
+    };
+    assert!(with(&[]).is_ok() && with(&[0, 1, -1, 2]).is_ok());
+    let faults = with(&[3]).unwrap_err();
+    assert!(faults[0].message.contains("has 1 numbers for 4 regions"), "{faults:?}");
+}
+
+#[test]
+fn money_is_bounded() {
+    let mut dear = sections(10, 1);
+    dear.market = dear.market.with("spend_rate_scale", Value::Number(1e300));
+    let faults = Campaign::new(&dear).unwrap_err();
+    assert_eq!(faults[0].key, "spend_rate_scale");
+    assert!(faults[0].message.contains("the mean basket"), "{faults:?}");
+    // The dearest legal market: baskets of a million, messages of a million.
+    dear.market = dear.market.with("spend_rate_scale", Value::Number(4e5));
+    for (_, _, values) in &mut dear.channels {
+        *values = values.clone().with("cost", Value::Number(1e6));
+    }
+    let (outcomes, _) = play(open(&dear, 2).as_mut(), 3);
+    assert!(total(&outcomes).value(Kpi::Cost) >= 1e6);
+}
+
+#[test]
+fn an_audit_counts_nobody_out_twice() {
+    let mut audited = sections(300, 40);
+    audited.constraints = audited.constraints.with("mask", Value::Text("audit".into()));
+    for (_, _, values) in &mut audited.channels {
+        *values = values.clone().with("opt_out_rate", Value::Number(1.0));
+    }
+    let mut market = open(&audited, 6);
+    let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
+    let (mut opt_outs, mut delivered) = (0, 0);
+    for _ in 0..20 {
+        for shard in market.shards_mut() {
+            decision.reset(300);
+            decision.actions.fill(1);
+            shard.step(&decision, &mut outcome).unwrap();
+            opt_outs += outcome.tally.get(Kpi::OptOuts);
+            delivered += outcome.tally.get(Kpi::Delivered);
+        }
+    }
+    // Messages still arrive without consent, but consent to e-mail is withdrawn once.
+    assert!(opt_outs > 0 && opt_outs <= 300 && delivered > 4_000, "{opt_outs} {delivered}");
+}
+
 /// So many customers alike of a file without a tenure.
 fn alike(rows: usize, orders: f64, recency_days: f64) -> Sections {
     let mut real = sections(1, 5);
