@@ -69,6 +69,7 @@ fn measure(options: &Options) -> Result<(), String> {
             "threads": options.threads,
             "seed": options.seed + round,
             "user_steps_per_second": f64::from(consumers) * f64::from(ticks) / seconds.wall,
+            "compile_seconds": 0.0,
             "wall_seconds": seconds.wall,
             "cpu_seconds": if options.threads == 1 { seconds.processor } else { seconds.wall },
             "mean_reward": reward.mean,
