@@ -386,7 +386,6 @@ def write_manifest(rows, options, path):
     """What the tables depend on besides the code."""
     manifest = {
         "machine": machine_text(),
-        "kernel": platform.release(),
         "cores": options.cores,
         "rounds": options.repeats,
         "retries": options.retries,

@@ -23,7 +23,7 @@ pub struct Hoeffding {
 /// `kind = "ucb1"`.
 pub const ENTRY: Entry<AgentBuild> = Entry {
     name: "ucb1",
-    summary: "takes the action with the highest mean plus confidence width, for rewards in a known range",
+    summary: "takes the action with the highest mean plus confidence width, for rewards in a declared or learned range",
     source: "Auer, Cesa-Bianchi & Fischer 2002, Finite-time analysis of the multiarmed bandit problem, figure 1",
     parameters: &[
         Parameter::number(

@@ -3,6 +3,7 @@
 use super::Exchange;
 use crate::protocol::{Observation, Transitions};
 use crate::units::Money;
+use std::mem::swap;
 
 /// Steps of one shard whose windows are open: a ring whose slots keep their allocations.
 #[derive(Debug)]
@@ -45,20 +46,24 @@ impl Window {
         Self { ring: vec![Matured::default(); ticks as usize], oldest: 0, open: 0, ended: Vec::new() }
     }
 
-    /// Takes in a tick; its profit counts for every open window.
-    pub(super) fn push(&mut self, exchange: &Exchange, with_probabilities: bool) {
+    /// Takes in a tick; its profit counts for every open window. The buffers change places with those of the oldest
+    /// free slot, so that nothing is copied: what the exchange holds afterwards is old and to be overwritten.
+    pub(super) fn push(&mut self, exchange: &mut Exchange, with_probabilities: bool) {
         let length = self.ring.len();
         debug_assert!(self.open < length, "a matured step is taken before the next tick");
         self.ended.resize(exchange.observation.rows(), false);
-        self.ring[(self.oldest + self.open) % length].open(exchange, &self.ended, with_probabilities);
+        let newest = (self.oldest + self.open) % length;
+        self.ring[newest].open(exchange, &self.ended, with_probabilities);
         self.open += 1;
+        let profits = std::mem::take(&mut self.ring[newest].profits);
         for offset in 0..self.open {
             let step = &mut self.ring[(self.oldest + offset) % length];
-            for (total, &profit) in step.window_profits.iter_mut().zip(&exchange.outcome.profits) {
+            for (total, &profit) in step.window_profits.iter_mut().zip(&profits) {
                 *total += profit;
             }
         }
-        for (ended, &terminated) in self.ended.iter_mut().zip(&exchange.outcome.terminated) {
+        self.ring[newest].profits = profits;
+        for (ended, &terminated) in self.ended.iter_mut().zip(&self.ring[newest].terminated) {
             *ended |= terminated;
         }
     }
@@ -82,18 +87,18 @@ impl Window {
 }
 
 impl Matured {
-    fn open(&mut self, exchange: &Exchange, ended: &[bool], with_probabilities: bool) {
-        self.observation.copy_from(&exchange.observation);
-        self.actions.clone_from(&exchange.decision.actions);
-        self.propensities.clone_from(&exchange.decision.propensities);
-        self.profits.clone_from(&exchange.outcome.profits);
-        self.terminated.clone_from(&exchange.outcome.terminated);
+    fn open(&mut self, exchange: &mut Exchange, ended: &[bool], with_probabilities: bool) {
+        swap(&mut self.observation, &mut exchange.observation);
+        swap(&mut self.actions, &mut exchange.decision.actions);
+        swap(&mut self.propensities, &mut exchange.decision.propensities);
+        swap(&mut self.profits, &mut exchange.outcome.profits);
+        swap(&mut self.terminated, &mut exchange.outcome.terminated);
         self.ended.clear();
         self.ended.extend_from_slice(ended);
         self.window_profits.clear();
         self.window_profits.resize(self.actions.len(), Money::ZERO);
         if with_probabilities {
-            self.probabilities.copy_from(&exchange.decision.probabilities);
+            swap(&mut self.probabilities, &mut exchange.decision.probabilities);
         }
     }
 
@@ -167,7 +172,7 @@ mod tests {
         let mut window = Window::new(3);
         let mut matured = Vec::new();
         for (tick, amount) in [1.0, 10.0, 100.0, 1000.0, 10_000.0].into_iter().enumerate() {
-            window.push(&exchange(tick as u32, [amount, 2.0 * amount], [false; 2]), false);
+            window.push(&mut exchange(tick as u32, [amount, 2.0 * amount], [false; 2]), false);
             if let Some(step) = window.matured() {
                 let tick = step.observation.tick;
                 matured.push((tick, step.transitions().unwrap().rewards.to_vec()));
@@ -182,16 +187,16 @@ mod tests {
     #[test]
     fn rows_that_have_ended_are_not_learned_from() {
         let mut window = Window::new(1);
-        window.push(&exchange(0, [1.0, 2.0], [true, false]), false);
+        window.push(&mut exchange(0, [1.0, 2.0], [true, false]), false);
         assert_eq!(window.matured().unwrap().transitions().unwrap().rewards, [1.0, 2.0]);
-        window.push(&exchange(1, [3.0, 4.0], [false, true]), false);
+        window.push(&mut exchange(1, [3.0, 4.0], [false, true]), false);
         let step = window.matured().unwrap();
         let rows = step.transitions().unwrap();
         assert_eq!(
             (rows.rewards, rows.actions, rows.observation.consumer_ids.as_slice()),
             (&[4.0][..], &[0][..], &[11][..])
         );
-        window.push(&exchange(2, [5.0, 6.0], [false, false]), false);
+        window.push(&mut exchange(2, [5.0, 6.0], [false, false]), false);
         assert!(window.matured().unwrap().transitions().is_none());
     }
 }

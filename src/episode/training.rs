@@ -206,7 +206,7 @@ impl Lane {
         self.exchange.act(shard, policy, seed)?;
         self.regret = told.then(|| self.pseudo_regret());
         self.profit = self.exchange.outcome.profits.iter().copied().sum();
-        self.window.push(&self.exchange, false);
+        self.window.push(&mut self.exchange, false);
         Ok(())
     }
 

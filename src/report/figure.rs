@@ -91,7 +91,8 @@ fn panel(area: &Area<'_>, heading: &str, curves: &[Curve], run: &Run<'_>) -> Res
     let spec = run.comparison.world.spec();
     let days = f64::from(spec.horizon) * spec.tick_days;
     let (low, high) = range(curves);
-    let strip = if curves.iter().any(|curve| curve.headline.is_some()) { STRIP * days } else { 0.0 };
+    // Panels without headlines leave the strip empty, so that the time axes stand one above the other.
+    let strip = STRIP * days;
     let mut chart = ChartBuilder::on(area)
         .margin_top(26)
         .margin_right(LABEL_WIDTH)

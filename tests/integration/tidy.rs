@@ -84,6 +84,18 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Path below `src` and text of every source file.
+fn texts() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let text = |file: &PathBuf| {
+        let relative = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        (relative, fs::read_to_string(file).unwrap())
+    };
+    files.iter().map(text).collect()
+}
+
 /// The crate's first-level modules that the code before the tests of a file names.
 fn used(text: &str) -> Vec<String> {
     let code: String = text
@@ -104,18 +116,14 @@ fn used(text: &str) -> Vec<String> {
 
 #[test]
 fn modules_use_only_the_layers_below() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     let mut breaches = Vec::new();
-    for file in files {
-        let relative = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+    for (relative, text) in texts() {
         let module = relative.split(['/', '.']).next().unwrap().to_owned();
         let Some((_, below)) = LAYERS.iter().find(|(name, _)| *name == module) else {
             breaches.push(format!("{relative} stands in no layer"));
             continue;
         };
-        for name in used(&fs::read_to_string(&file).unwrap()) {
+        for name in used(&text) {
             if name != module && !below.contains(&name.as_str()) {
                 breaches.push(format!("{relative} uses {name}"));
             }
@@ -126,13 +134,8 @@ fn modules_use_only_the_layers_below() {
 
 #[test]
 fn heavy_crates_stay_in_their_layer() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
     let mut breaches = Vec::new();
-    for file in files {
-        let relative = file.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
-        let text = fs::read_to_string(&file).unwrap();
+    for (relative, text) in texts() {
         let confined = [
             ("clap", &["cli", "main"][..]),
             ("miette", &["cli", "main"]),
