@@ -9,11 +9,11 @@ use rayon::prelude::*;
 
 /// Shards that step together where an uncoupled market is logged: bounds what waits for its window, and is part of the
 /// order of the log.
-const LOGGED_SHARDS: usize = 8;
+const LOGGED_SHARDS: usize = 16;
 
 /// Receives every decision of a judged policy, tick by tick.
 ///
-/// Order: in a coupled market by (tick, consumer). In an uncoupled one the shards come in groups of 8, each group by
+/// Order: in a coupled market by (tick, consumer). In an uncoupled one the shards come in groups of 16, each group by
 /// (tick, consumer). A step comes when its window has closed, or at the horizon. Never dependent on threads.
 pub trait DecisionSink: Send {
     /// Whether it reads [`Matured::probabilities`].
