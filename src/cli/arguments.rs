@@ -48,7 +48,7 @@ pub struct Run {
     /// Only this policy of the file; can be given several times
     #[arg(long = "policy", value_name = "NAME")]
     pub policies: Vec<String>,
-    /// Folder of results [default: results/runs/<scenario>-<seed>]
+    /// Folder of results; results/runs/SCENARIO-SEED where none is given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Write every decision to a Parquet log
