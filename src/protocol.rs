@@ -110,14 +110,6 @@ impl Observation {
     pub fn rows(&self) -> usize {
         self.consumer_ids.len()
     }
-
-    /// Takes over another observation, keeping allocations.
-    pub fn copy_from(&mut self, other: &Self) {
-        self.tick = other.tick;
-        self.consumer_ids.clone_from(&other.consumer_ids);
-        self.features.copy_from(&other.features);
-        self.allowed.clone_from(&other.allowed);
-    }
 }
 
 /// One bit per (row, action).
