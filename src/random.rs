@@ -61,6 +61,28 @@ pub enum Purpose {
     InitialState = 18,
     /// Visits to the site and offers shown there.
     Visit = 19,
+    /// Market-wide series: competitors, regimes, drift.
+    Series = 20,
+    /// Which orders are talked about.
+    WordOfMouth = 21,
+    /// Who knows whom.
+    Graph = 22,
+    /// Changes of intent, and what they let be seen.
+    Stage = 23,
+    /// Whether a message reaches the inbox.
+    Inbox = 24,
+    /// Whether a message wakes a customer who leaves.
+    Wake = 25,
+    /// What the sender is told: machine opens, bot clicks, lost and late orders.
+    Measurement = 26,
+    /// When a consumer comes.
+    Arrival = 27,
+    /// Groups and their proxies.
+    Group = 28,
+    /// Surveys and reviews.
+    Review = 29,
+    /// Tastes of creatives.
+    Creative = 30,
 }
 
 /// The seed of an experiment or of one part of it; the key of the generator.

@@ -1,9 +1,14 @@
 //! Forces that move consumers: each adds to the log-odds of opening, clicking, ordering and leaving.
 //!
 //! A module is a function of what it reads (the people, the message, its own columns) and writes only its own columns.
-//! Modules never see each other; they meet as sums in the predictors. Taking a module out equals its neutral
-//! parameters, bit for bit, because a neutral module adds exactly 0 or multiplies by exactly 1, and because the draws
-//! of a consumer's tick have addresses that no module shifts.
+//! Modules meet as sums in the predictors, and in a few named [`Signal`]s (fatigue, satisfaction, …) that one of them
+//! owns and others may read; where the owner is off, a signal is 0. Taking a module out equals its neutral
+//! parameters, bit for bit, because a neutral module adds exactly 0 or multiplies by exactly 1, and because every draw
+//! has an address that no module shifts: a module draws only under purposes of its own.
+//!
+//! What concerns everybody at once comes in two forms: a series that is drawn for all ticks when a market opens
+//! (seasons, competitors), and [`Commons`] that shards publish into and that change only at the barrier between ticks
+//! (sender reputation, word of mouth).
 
 mod channel_affinity;
 mod delay_censoring;
@@ -14,8 +19,12 @@ mod send_time;
 
 use crate::market::catalogue::{Catalogue, Message};
 use crate::market::people::People;
+use crate::market::population::{Person, Population};
+use crate::protocol::Feature;
+use crate::random::Seed;
 use crate::registry::{Entry, Refusal, Value, Values};
 use std::fmt::Debug;
+use std::ops::Range;
 
 pub use delay_censoring::Timing;
 
@@ -28,6 +37,10 @@ pub struct Surroundings<'a> {
     pub tick_days: f64,
     /// How long a coupon lives, in ticks.
     pub coupon_ticks: u32,
+    /// Ticks lived before tick 0.
+    pub history_ticks: u32,
+    /// Ticks of the run.
+    pub horizon: u32,
 }
 
 /// How a module starts.
@@ -57,17 +70,165 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
 pub const CORE: &[&str] =
     &["channel_affinity", "send_time", "fatigue", "price_response", "persuadability", "delay_censoring"];
 
-/// What a module sees of a shard.
+/// What one module owns and others may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Signal {
+    /// Fatigue by messages, 0 or more.
+    Fatigue,
+    /// Satisfaction, -1 to 1.
+    Satisfaction,
+    /// Loyalty, 0 to 1.
+    Loyalty,
+    /// Orders of neighbours that were talked about yesterday, 0 or more.
+    WordOfMouth,
+}
+
+impl Signal {
+    /// Number of signals.
+    pub const COUNT: usize = 4;
+}
+
+/// The signals of a shard: one value per row, or empty where their owner is off.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signals<'a>([&'a [f32]; Signal::COUNT]);
+
+impl<'a> Signals<'a> {
+    /// From one column per signal.
+    #[must_use]
+    pub const fn new(columns: [&'a [f32]; Signal::COUNT]) -> Self {
+        Self(columns)
+    }
+
+    /// One value per row, or empty where the owner is off.
+    #[inline]
+    #[must_use]
+    pub fn column(&self, signal: Signal) -> &'a [f32] {
+        self.0[signal as usize]
+    }
+
+    /// The value of a row; 0 where the owner is off.
+    #[inline]
+    #[must_use]
+    pub fn value(&self, signal: Signal, row: usize) -> f32 {
+        self.column(signal).get(row).copied().unwrap_or(0.0)
+    }
+}
+
+/// What a module sees of a shard in a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
+    /// The luck of the market: a module draws `seed.uniforms(its purpose, first + row, tick, block)`.
+    pub seed: Seed,
+    /// Number of the first consumer of the shard: row r is consumer `first + r`.
+    pub first: u32,
     /// Ticks since day 0; negative during the lived history.
     pub tick: i32,
     /// Whether this day is a Saturday or Sunday.
     pub weekend: bool,
     /// Fixed traits.
     pub people: &'a People,
-    /// The module's own columns, one value per consumer each.
+    /// 1 for customers, 0 for those who have left or not yet come, as the tick began.
+    pub alive: &'a [f32],
+    /// Who visits the site in this tick: of their own accord, and from `advance` on through messages, too.
+    pub visiting: &'a [bool],
+    /// Share of the list price that each row would pay in this tick: 1 less the discount of a remembered live coupon.
+    pub prices: &'a [f32],
+    /// What other modules let be read. In `advance` and `after_orders`, a module listed earlier has moved on already.
+    pub signals: Signals<'a>,
+    /// The module's own columns, one value per consumer each. Empty where they are being written (`next`).
     pub columns: &'a [Vec<f32>],
+    /// The module's own series at this tick, one value for each.
+    pub series: &'a [f32],
+    /// The market-wide values of the module's own [`Commons`].
+    pub common: &'a [f32],
+    /// The values of the module's own [`Commons`] for the rows of this shard; empty where it has none by consumer.
+    pub common_rows: &'a [f32],
+}
+
+/// What a module shares among all consumers; founded when the market opens, changed only at the barrier between ticks.
+pub trait Commons: Debug + Send + Sync {
+    /// Takes what the shards published in this tick, in shard order.
+    fn merge(&mut self, published: &[&Published]);
+    /// Values that all consumers see in the next tick.
+    fn market(&self) -> &[f32] {
+        &[]
+    }
+    /// One value per consumer of the whole market for the next tick, or empty.
+    fn by_consumer(&self) -> &[f32] {
+        &[]
+    }
+    /// A copy that goes its own way.
+    fn boxed_clone(&self) -> Box<dyn Commons>;
+}
+
+impl Clone for Box<dyn Commons> {
+    fn clone(&self) -> Self {
+        self.boxed_clone()
+    }
+}
+
+/// What a shard publishes in a tick: integers, so that sums do not depend on their order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Totals, as many as the module says.
+    pub counts: Vec<i64>,
+    /// Consumers with a weight each.
+    pub marks: Vec<(u32, i32)>,
+}
+
+impl Published {
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.counts.clear();
+        self.marks.clear();
+    }
+}
+
+/// What a module may use to found its commons.
+#[derive(Clone, Copy, Debug)]
+pub struct Founding<'a> {
+    /// The luck of the market.
+    pub seed: Seed,
+    /// Consumers of the whole market.
+    pub consumers: u32,
+    /// The law of the people: `population.draw_lanes(seed, first, channels)`.
+    pub population: &'a Population,
+    /// Number of channels.
+    pub channels: usize,
+}
+
+/// An order of a tick.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Order {
+    /// Row of the consumer in the shard.
+    pub row: u32,
+    /// Discount, share of the list price.
+    pub discount: f32,
+    /// How many times the usual quantity.
+    pub quantity: f32,
+    /// Paid, in currency.
+    pub revenue: f32,
+}
+
+/// How an order reaches the records of the sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderReport {
+    /// Index into the orders of the tick.
+    pub order: u32,
+    /// How often it is recorded: 0 for an order that is never linked to the consumer, 2 for a duplicate.
+    pub times: u8,
+    /// Ticks after which it is recorded.
+    pub delay_ticks: u16,
+}
+
+/// What the sender is told of the messages of a tick, per contact; starts as what happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// An open was recorded.
+    pub opened: Vec<bool>,
+    /// A click was recorded.
+    pub clicked: Vec<bool>,
 }
 
 /// The messages of a tick, one entry per contacted consumer, in consumer order.
@@ -154,33 +315,84 @@ pub struct Responses {
     pub clicked: Vec<bool>,
     /// Opened with a coupon that will be remembered.
     pub redeeming: Vec<bool>,
+    /// Complained.
+    pub complained: Vec<bool>,
+    /// Withdrew consent (a complaint implies it).
+    pub opted_out: Vec<bool>,
 }
 
 impl Responses {
     /// Nothing happened to this number of messages.
     pub fn reset(&mut self, messages: usize) {
-        for column in [&mut self.delivered, &mut self.opened, &mut self.clicked, &mut self.redeeming] {
+        for column in [
+            &mut self.delivered,
+            &mut self.opened,
+            &mut self.clicked,
+            &mut self.redeeming,
+            &mut self.complained,
+            &mut self.opted_out,
+        ] {
             column.clear();
             column.resize(messages, false);
         }
     }
 }
 
-/// One force that moves consumers.
+/// One force that moves consumers. Within a tick, hooks are called in the order in which they stand here, each for all
+/// modules in the order of [`MODULES`] before the next hook.
 pub trait ResponseModule: Debug + Send + Sync {
     /// How many columns of its own it keeps per consumer; they start at 0.
     fn columns(&self) -> usize {
         0
     }
 
+    /// Sets the columns where they do not start at 0; `rows` consumers from number `first` on.
+    fn start(&self, _seed: Seed, _first: u32, _people: &People, _columns: &mut [Vec<f32>]) {}
+
+    /// Which of its columns others may read, as (signal, column).
+    fn signals(&self) -> &[(Signal, usize)] {
+        &[]
+    }
+
+    /// Market-wide series: `[series][tick - ticks.start]`, drawn when the market opens.
+    fn series(&self, _seed: Seed, _ticks: Range<i32>) -> Vec<Vec<f32>> {
+        Vec::new()
+    }
+
+    /// What all consumers share; a module that has some couples them.
+    fn found(&self, _founding: &Founding<'_>) -> Option<Box<dyn Commons>> {
+        None
+    }
+
+    /// Whether [`ResponseModule::found`] gives something.
+    fn is_coupling(&self) -> bool {
+        false
+    }
+
+    /// Changes who a consumer is, after the draw from the population.
+    fn shape(&self, _seed: Seed, _consumer: u32, _person: &mut Person) {}
+
+    /// Whether consumers come during the run.
+    fn brings_arrivals(&self) -> bool {
+        false
+    }
+
+    /// The tick at which a consumer first becomes a customer, where that is after the beginning.
+    fn arrival_tick(&self, _seed: Seed, _consumer: u32) -> Option<i32> {
+        None
+    }
+
     /// What it adds to the funnel at rest, in the mean over the logit of opening: affinities that the intercepts must
-    /// allow for. `None` for most modules.
+    /// allow for. 0 for most modules.
     fn open_offset_at_rest(&self, _people: &People, _row: usize, _channel: usize) -> f32 {
         0.0
     }
 
     /// Moves the funnel of each message.
     fn contribute_to_messages(&self, _view: &View<'_>, _contacts: &Contacts, _predictors: &mut MessagePredictors) {}
+
+    /// Changes what the sender is told of messages.
+    fn measure(&self, _view: &View<'_>, _contacts: &Contacts, _responses: &Responses, _reports: &mut Reports) {}
 
     /// Carries its state over to the next tick, given what became of the messages.
     fn advance(&self, _view: &View<'_>, _contacts: &Contacts, _responses: &Responses, _next: &mut [Vec<f32>]) {}
@@ -191,6 +403,73 @@ pub trait ResponseModule: Debug + Send + Sync {
     /// How the log-hazard of an order of this consumer moves with a discount in hand.
     fn price_utility(&self, _people: &People, _row: usize, _discount: f32) -> f32 {
         0.0
+    }
+
+    /// Multiplies what an order with this discount buys.
+    fn quantity_factor(&self, _view: &View<'_>, _row: usize, _discount: f32) -> f32 {
+        1.0
+    }
+
+    /// Added to the logarithm of the probability (or hazard) of dropping out.
+    fn dropout_offset(&self, _view: &View<'_>, _row: usize) -> f32 {
+        0.0
+    }
+
+    /// Whether [`ResponseModule::dropout_offset`] is ever other than 0.
+    fn moves_dropout(&self) -> bool {
+        false
+    }
+
+    /// Names rows that leave for good because of their message.
+    fn lose(&self, _view: &View<'_>, _contacts: &Contacts, _responses: &Responses, _leaving: &mut Vec<u32>) {}
+
+    /// Carries its state over given the orders of the tick, in row order.
+    fn after_orders(&self, _view: &View<'_>, _orders: &[Order], _next: &mut [Vec<f32>]) {}
+
+    /// Changes how orders are recorded; reports start as once and at once for every order.
+    fn measure_orders(&self, _view: &View<'_>, _orders: &[Order], _reports: &mut [OrderReport]) {}
+
+    /// Publishes what all consumers share; read in the next tick.
+    fn publish(
+        &self,
+        _view: &View<'_>,
+        _contacts: &Contacts,
+        _responses: &Responses,
+        _orders: &[Order],
+        _published: &mut Published,
+    ) {
+    }
+
+    /// What it lets the sender observe about each consumer; never a latent value.
+    fn features(&self) -> Vec<Feature> {
+        Vec::new()
+    }
+
+    /// Raw values of one of its features for the rows from `first_row` on, as many as there are cells.
+    fn observe(&self, _view: &View<'_>, _feature: usize, _first_row: usize, _cells: &mut [f32]) {}
+}
+
+#[cfg(test)]
+impl<'a> View<'a> {
+    /// Tick 0 of these people: alive, not visiting, full price, no signals, nothing shared.
+    pub(crate) fn bare(people: &'a People, columns: &'a [Vec<f32>]) -> Self {
+        const ONES: [f32; 64] = [1.0; 64];
+        const NOBODY: [bool; 64] = [false; 64];
+        View {
+            seed: Seed::new(1),
+            first: 0,
+            tick: 0,
+            weekend: false,
+            people,
+            alive: &ONES[..people.len()],
+            visiting: &NOBODY[..people.len()],
+            prices: &ONES[..people.len()],
+            signals: Signals::default(),
+            columns,
+            series: &[],
+            common: &[],
+            common_rows: &[],
+        }
     }
 }
 

@@ -9,7 +9,9 @@
 //! prices relative to a list price of 1.
 
 mod budget;
+mod calibration;
 mod clock;
+mod forces;
 mod funnel;
 mod mask;
 mod model;
@@ -28,8 +30,10 @@ pub use shard::SHARD_CONSUMERS;
 use crate::protocol::{Environment, Shard, Spec, World};
 use crate::random::Seed;
 use crate::registry::Refusal;
+use crate::response::{Commons, Founding, Published};
 use crate::units::Money;
 use budget::Gate;
+use forces::Series;
 use model::Model;
 use shard::CampaignShard;
 use start::Customers;
@@ -72,20 +76,46 @@ impl World for Campaign {
     }
 
     fn open(&self, seed: Seed) -> Box<dyn Environment> {
+        Box::new(self.open_first(seed, self.model.spec.consumers))
+    }
+}
+
+impl Campaign {
+    /// The market of the first so many consumers.
+    fn open_first(&self, seed: Seed, consumers: u32) -> CampaignEnvironment {
         use rayon::prelude::*;
-        let consumers = self.model.spec.consumers;
         let starts: Vec<u32> = (0..consumers).step_by(SHARD_CONSUMERS as usize).collect();
+        let ticks = -(self.model.history.ticks as i32)..self.model.spec.horizon as i32;
+        let series = Arc::new(Series::draw(&self.model.modules, seed, ticks.clone()));
         let shards = starts
             .into_par_iter()
             .map(|first| {
                 let range = first..consumers.min(first.saturating_add(SHARD_CONSUMERS));
-                CampaignShard::open(&self.model, seed, range, self.customers.as_deref())
+                CampaignShard::open(&self.model, seed, range, self.customers.as_deref(), &series)
             })
             .collect();
-        let mut environment =
-            CampaignEnvironment { model: Arc::clone(&self.model), seed, tick: 0, shards, spent: Money::ZERO };
+        let mut environment = CampaignEnvironment {
+            model: Arc::clone(&self.model),
+            seed,
+            tick: ticks.start,
+            shards,
+            spent: Money::ZERO,
+            commons: self.found(seed, consumers),
+        };
+        environment.live_history();
         environment.share_budget();
-        Box::new(environment)
+        environment
+    }
+
+    /// What each module shares among all consumers.
+    fn found(&self, seed: Seed, consumers: u32) -> Vec<Option<Box<dyn Commons>>> {
+        let founding = Founding {
+            seed,
+            consumers,
+            population: &self.model.population,
+            channels: self.model.catalogue.channels.len(),
+        };
+        self.model.modules.iter().map(|module| module.found(&founding)).collect()
     }
 }
 
@@ -97,9 +127,50 @@ struct CampaignEnvironment {
     tick: i32,
     shards: Vec<CampaignShard>,
     spent: Money,
+    /// What each module shares among all consumers.
+    commons: Vec<Option<Box<dyn Commons>>>,
 }
 
 impl CampaignEnvironment {
+    /// Lives up to tick 0: each shard alone where nothing is shared, else tick by tick.
+    fn live_history(&mut self) {
+        use rayon::prelude::*;
+        if !self.shares_commons() {
+            self.shards.par_iter_mut().for_each(CampaignShard::live_history);
+            self.tick = 0;
+            return;
+        }
+        self.tell_commons();
+        while self.tick < 0 {
+            self.shards.par_iter_mut().for_each(CampaignShard::live_history_tick);
+            self.merge_commons();
+            self.tick += 1;
+        }
+    }
+
+    fn shares_commons(&self) -> bool {
+        self.commons.iter().any(Option::is_some)
+    }
+
+    /// Merges what the shards published, in shard order, and tells them what came of it.
+    fn merge_commons(&mut self) {
+        for (index, commons) in self.commons.iter_mut().enumerate() {
+            let Some(commons) = commons else { continue };
+            let published: Vec<&Published> = self.shards.iter().map(|shard| &shard.forces.published[index]).collect();
+            commons.merge(&published);
+        }
+        self.tell_commons();
+    }
+
+    fn tell_commons(&mut self) {
+        for (index, commons) in self.commons.iter().enumerate() {
+            let Some(commons) = commons else { continue };
+            for shard in &mut self.shards {
+                shard.hear(index, commons.market(), commons.by_consumer());
+            }
+        }
+    }
+
     /// Tells every shard who may use paid actions in the coming tick.
     fn share_budget(&mut self) {
         let Some(total) = self.model.budget else { return };
@@ -124,7 +195,7 @@ impl Environment for CampaignEnvironment {
     }
 
     fn is_coupled(&self) -> bool {
-        self.model.budget.is_some()
+        self.model.budget.is_some() || self.shares_commons()
     }
 
     fn shards_mut(&mut self) -> Vec<&mut dyn Shard> {
@@ -132,6 +203,7 @@ impl Environment for CampaignEnvironment {
     }
 
     fn end_tick(&mut self) {
+        self.merge_commons();
         self.tick += 1;
         self.spent = self.shards.iter().map(|shard| shard.spent).sum();
         self.share_budget();

@@ -1,6 +1,7 @@
 //! The consumers of one shard as columns: what is fixed about them.
 
 use super::channel::CHANNELS_MAX;
+use super::population::TASTES;
 
 /// Static traits, one value per consumer in each column. Latent unless stated otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,8 @@ pub struct People {
     pub chronotype_hours: Vec<f32>,
     /// Affinity to each channel, on the logit of opening (latent).
     pub channel_affinity: [Vec<f32>; CHANNELS_MAX],
+    /// Taste vector, independent standard normals (latent).
+    pub taste: [Vec<f32>; TASTES],
     /// Day on which the consumer was acquired, relative to day 0 (observable).
     pub acquired_day: Vec<f32>,
     /// Works at weekends, so that weekends do not shift the clock (latent).
@@ -41,6 +44,12 @@ pub struct People {
     pub device: Vec<u8>,
     /// Offset of the consumer's clock from the sender's, in hours (observable, from the region).
     pub clock_offset_hours: Vec<i8>,
+    /// Member of the group that fairness is judged by (latent unless a scenario shows it).
+    pub group: Vec<bool>,
+    /// An observable that tells about the group (observable where the module that draws it is on).
+    pub proxy: Vec<f32>,
+    /// Too young to be contacted (observable through the mask).
+    pub minor: Vec<bool>,
     /// On the suppression list: never to be contacted (observable through the mask).
     pub suppressed: Vec<bool>,
 }

@@ -63,6 +63,12 @@ pub struct Person {
     pub chronotype_hours: f32,
     /// w: independent standard normals.
     pub taste: [f32; TASTES],
+    /// Member of the group that fairness is judged by; nobody unless a module says so.
+    pub group: bool,
+    /// An observable that tells about the group; 0 unless a module says so.
+    pub proxy: f32,
+    /// Too young to be contacted; nobody unless `minor_share` says so.
+    pub minor: bool,
     /// Index into [`AGE_BANDS`].
     pub age_band: u8,
     /// Index into [`SEXES`].
@@ -116,6 +122,7 @@ pub struct Population {
     income_bounds: Vec<f32>,
     ios_share: f32,
     weekend_worker_share: f32,
+    minor_share: f32,
 }
 
 impl Population {
@@ -183,6 +190,7 @@ impl Population {
             income_bounds,
             ios_share: number("ios_share") as f32,
             weekend_worker_share: number("weekend_worker_share") as f32,
+            minor_share: number("minor_share") as f32,
         })
     }
 
@@ -290,7 +298,7 @@ impl Population {
         people: &mut [Person; L],
     ) {
         let [age, sex, region, income] = uniforms(Purpose::Profile, 0);
-        let [device, weekend, _, _] = uniforms(Purpose::Profile, 1);
+        let [device, weekend, young, _] = uniforms(Purpose::Profile, 1);
         for (lane, person) in people.iter_mut().enumerate() {
             person.age_band = level(age[lane], &self.age_bounds);
             person.sex = level(sex[lane], &self.sex_bounds);
@@ -298,6 +306,7 @@ impl Population {
             person.income_band = level(income[lane], &self.income_bounds);
             person.device = u8::from(device[lane] >= self.ios_share);
             person.works_weekends = weekend[lane] < self.weekend_worker_share;
+            person.minor = young[lane] < self.minor_share;
             if person.age_band == 0 {
                 person.chronotype_hours += self.chronotype_young_delay_hours;
             }

@@ -7,7 +7,7 @@
 //! Differences from the source: (1) one number for all channels, linear in the logits; (2) quiet hours are 21 to 8 on the
 //! consumer's clock whether or not a scenario forbids them, so that a market punishes what a constraint would prevent.
 
-use super::{Contacts, MessagePredictors, ModuleBuild, ResponseModule, Responses, View};
+use super::{Contacts, MessagePredictors, ModuleBuild, ResponseModule, Responses, Signal, View};
 use crate::math::decay;
 use crate::registry::{Entry, Parameter, Range, Value};
 
@@ -66,6 +66,10 @@ struct Fatigue {
 }
 
 impl ResponseModule for Fatigue {
+    fn signals(&self) -> &[(Signal, usize)] {
+        &[(Signal::Fatigue, 0)]
+    }
+
     fn columns(&self) -> usize {
         1
     }
@@ -93,5 +97,55 @@ impl ResponseModule for Fatigue {
                 next[0][row as usize] += self.intrusiveness[channel] * (1.0 + quiet);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::people::People;
+    use crate::registry::Values;
+
+    #[test]
+    fn two_messages_in_a_week_tire_as_stated() {
+        let catalogue = crate::market::catalogue::Catalogue::new(
+            vec![(channel("email"), &Values::default())],
+            &[],
+            &[],
+            &Values::defaults(crate::market::catalogue::SLOTS),
+        )
+        .unwrap();
+        let surroundings = crate::response::Surroundings {
+            catalogue: &catalogue,
+            tick_days: 1.0,
+            coupon_ticks: 7,
+            history_ticks: 0,
+            horizon: 30,
+        };
+        let module = (ENTRY.build.create)(&Values::defaults(ENTRY.parameters), &surroundings).unwrap();
+        let people = People { order_rate: vec![0.1], irritability: vec![2.0], ..People::default() };
+        let contacts = Contacts { rows: vec![0], messages: vec![catalogue.messages[0]], local_hours: vec![12] };
+        let mut responses = Responses::default();
+        responses.reset(1);
+        responses.delivered[0] = true;
+        let mut columns = vec![vec![0.0]];
+        let view = View::bare(&people, &[]);
+        module.advance(&view, &contacts, &responses, &mut columns);
+        for _ in 0..6 {
+            module.advance(&view, &Contacts::default(), &Responses::default(), &mut columns);
+        }
+        module.advance(&view, &contacts, &responses, &mut columns);
+        // A week halves the first message: 0.5 + 1.
+        assert!((columns[0][0] - 1.5).abs() < 1e-5);
+        let mut predictors = MessagePredictors::default();
+        predictors.reset(1);
+        module.contribute_to_messages(&View::bare(&people, &columns), &contacts, &mut predictors);
+        assert!((predictors.open[0] + 0.06 * 3.0).abs() < 1e-5);
+        assert!((predictors.opt_out[0] - 0.11 * 3.0).abs() < 1e-5);
+    }
+
+    fn channel(name: &str) -> crate::market::channel::Channel {
+        let entry = crate::registry::find(crate::market::channel::CHANNELS, name).unwrap();
+        (entry.build)(name, &Values::defaults(entry.parameters))
     }
 }

@@ -1,12 +1,13 @@
 //! What becomes of a message: deliver, open, click, order now or later, withdraw, complain (docs/market.md 5.3).
 
+use super::forces::{Forces, Moment};
 use super::model::Model;
 use super::state::{NOT_PENDING, State};
 use crate::market::people::People;
 use crate::math::sigmoid;
 use crate::protocol::{Kpi, Tally};
 use crate::random::{LANES, Purpose, Seed};
-use crate::response::{Contacts, MessagePredictors, Responses, View};
+use crate::response::{Contacts, MessagePredictors, Responses};
 use multiversion::multiversion;
 
 /// Uniforms and probabilities of the messages of a tick, drawn and computed 16 at a time.
@@ -155,7 +156,8 @@ impl Funnel<'_> {
     /// Sends all messages of the tick.
     pub fn run(
         &mut self,
-        columns: &[Vec<Vec<f32>>],
+        forces: &Forces,
+        moment: &Moment<'_>,
         contacts: &Contacts,
         predictors: &mut MessagePredictors,
         responses: &mut Responses,
@@ -164,11 +166,7 @@ impl Funnel<'_> {
     ) {
         predictors.reset(contacts.len());
         responses.reset(contacts.len());
-        for (module, columns) in self.model.modules.iter().zip(columns) {
-            let weekend = self.model.clock.is_weekend(self.tick);
-            let view = View { tick: self.tick, weekend, people: self.people, columns };
-            module.contribute_to_messages(&view, contacts, predictors);
-        }
+        forces.contribute_to_messages(&self.model.modules, moment, contacts, predictors);
         self.chances.prepare(self.seed, self.first, self.tick, self.model, contacts, predictors);
         for index in 0..contacts.len() {
             self.send(index, contacts, predictors, responses, aftermath, tally);
@@ -204,7 +202,6 @@ impl Funnel<'_> {
             if clicked {
                 responses.clicked[index] = true;
                 tally.add(Kpi::Clicks, 1);
-                self.state.record_click(row, channel, self.tick);
                 self.convert(row, index, contacts, predictors, aftermath, tally);
             }
             if clicked || through_view {
@@ -213,9 +210,11 @@ impl Funnel<'_> {
         }
         let complained = self.chances.complain[index] < self.chances.complain_probability[index];
         if complained {
+            responses.complained[index] = true;
             tally.add(Kpi::Complaints, 1);
         }
         if complained || self.chances.opt_out[index] < self.chances.opt_out_probability[index] {
+            responses.opted_out[index] = true;
             aftermath.opt_outs.push((row as u32, message.channel));
         }
     }
@@ -254,7 +253,6 @@ impl Funnel<'_> {
     ) {
         let message = contacts.messages[index];
         tally.add(Kpi::Opens, 1);
-        self.state.record_open(row, usize::from(message.channel), self.tick);
         if message.discount > 0.0 {
             let remembered = self.chances.remember[index] < predictors.redeem[index];
             responses.redeeming[index] = remembered;

@@ -177,7 +177,10 @@ impl MaskRules {
             forbid_where(allowed, &self.paid, |row| !affords(row));
         }
         forbid_where(allowed, &self.contacts, |row| {
-            people.suppressed[row] || state.sent_on_any(row) & self.gap_days != 0
+            people.suppressed[row]
+                || people.minor[row]
+                || !state.is_here(row)
+                || state.sent_on_any(row) & self.gap_days != 0
         });
         for row in 0..rows {
             allowed.row_mut(row)[0] |= 1;

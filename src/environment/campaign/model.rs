@@ -78,6 +78,12 @@ pub struct Model {
     pub reachability_value: f64,
     /// How long a coupon lives, in ticks.
     pub coupon_ticks: u32,
+    /// Added to the log-hazard of every order, so that the market orders as often as it is said to.
+    pub order_offset: f32,
+    /// Whether any offer has a discount.
+    pub has_discounts: bool,
+    /// Whether customers come during the run.
+    pub has_arrivals: bool,
     /// Intercepts per channel.
     pub intercepts: Vec<Intercepts>,
     /// What may be sent to whom.

@@ -8,6 +8,7 @@
 //! weight 0.2 on the newest, not calendar windows; (3) there are no page views, categories or carts.
 
 use super::clock::Clock;
+use super::forces::{Forces, Moment};
 use super::state::{NEVER, ORDERS_REMEMBERED, State};
 use crate::market::catalogue::Catalogue;
 use crate::market::people::People;
@@ -15,6 +16,7 @@ use crate::market::population::{AGE_BANDS, DEVICES, SEXES};
 use crate::matrix::Matrix;
 use crate::protocol::Feature;
 use crate::random::LANES;
+use crate::response::ResponseModule;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ enum Column {
     Weekday(u8),
     TimeLeft,
     BudgetLeft,
+    /// A feature of a module: index of the module, index of its feature.
+    Module(u8, u8),
 }
 
 /// Days without an event look like this many days.
@@ -72,12 +76,24 @@ pub struct Seen<'a> {
     pub horizon: u32,
     /// Share of the budget that is left; 1 without a budget.
     pub budget_left: f32,
+    /// The modules' state.
+    pub forces: &'a Forces,
+    /// What is the same for all of them.
+    pub moment: Moment<'a>,
+    /// The modules.
+    pub modules: &'a [Box<dyn ResponseModule>],
 }
 
 impl Columns {
     /// The columns of a market. `observe_protected` shows age, sex and region to policies.
     #[must_use]
-    pub fn new(catalogue: &Catalogue, regions: usize, observe_protected: bool, has_budget: bool) -> Self {
+    pub fn new(
+        catalogue: &Catalogue,
+        modules: &[Box<dyn ResponseModule>],
+        regions: usize,
+        observe_protected: bool,
+        has_budget: bool,
+    ) -> Self {
         let mut listed = Self { columns: Vec::new(), features: Vec::new() };
         listed.profile(catalogue, regions, observe_protected);
         listed.purchases();
@@ -93,6 +109,11 @@ impl Columns {
         listed.push(Column::TimeLeft, Feature::raw("time_left_share", "share of the horizon").standardised(0.5, 0.29));
         if has_budget {
             listed.push(Column::BudgetLeft, Feature::raw("budget_left_share", "share").standardised(0.5, 0.29));
+        }
+        for (module, features) in modules.iter().map(|module| module.features()).enumerate() {
+            for (index, feature) in features.into_iter().enumerate() {
+                listed.push(Column::Module(module as u8, index as u8), feature);
+            }
         }
         listed
     }
@@ -295,6 +316,11 @@ impl Seen<'_> {
             Column::Weekday(day) => cells.fill(indicator(self.clock.weekday(self.tick) == usize::from(day))),
             Column::TimeLeft => cells.fill(1.0 - self.tick.max(0) as f32 / self.horizon as f32),
             Column::BudgetLeft => cells.fill(self.budget_left),
+            Column::Module(module, feature) => {
+                let index = usize::from(module);
+                let view = self.forces.view(index, &self.moment);
+                self.modules[index].observe(&view, usize::from(feature), first, cells);
+            }
             orders => self.fill_orders(orders, first, cells),
         }
     }

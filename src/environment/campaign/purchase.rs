@@ -1,11 +1,12 @@
 //! Orders of a tick: organic, in the session, pending; then what an order changes (docs/market.md 4).
 
+use super::forces::{Forces, Here, Moment};
 use super::model::{Dropout, Model};
 use super::state::{NOT_PENDING, State};
-use crate::market::people::People;
-use crate::math::exp;
+use crate::math::{exp, ln};
 use crate::protocol::{Kpi, Outcome, Tally};
 use crate::random::{LANES, Purpose, Seed};
+use crate::response::Order;
 use crate::units::Money;
 use multiversion::multiversion;
 
@@ -73,16 +74,14 @@ fn mark_orders(rate: &[f32], alive: &[f32], log_hazard: &[f32], uniform: &[f32],
 pub struct Till<'a> {
     /// The market.
     pub model: &'a Model,
-    /// The luck of the run.
-    pub seed: Seed,
-    /// First consumer of the shard.
-    pub first: u32,
-    /// This tick.
-    pub tick: i32,
-    /// Fixed traits.
-    pub people: &'a People,
+    /// The modules of the shard.
+    pub forces: &'a Forces,
+    /// What is the same for all of them.
+    pub moment: Moment<'a>,
     /// State of the shard.
     pub state: &'a mut State,
+    /// Receives the orders, in row order.
+    pub orders: &'a mut Vec<Order>,
 }
 
 impl Till<'_> {
@@ -91,7 +90,7 @@ impl Till<'_> {
         let mut session = session_orders.iter().peekable();
         for row in 0..self.state.alive.len() {
             let in_session = session.next_if(|(ordering, _)| *ordering as usize == row).map(|(_, discount)| *discount);
-            let due = self.state.pending_tick[row] <= self.tick;
+            let due = self.state.pending_tick[row] <= self.moment.here.tick;
             if in_session.is_none() && !due && !organic.orders[row] {
                 continue;
             }
@@ -103,7 +102,7 @@ impl Till<'_> {
                     self.order(row, self.state.pending_discount[row], outcome);
                 }
             } else {
-                let remembered = self.state.coupon_remembered[row] && self.state.has_coupon(row, self.tick);
+                let remembered = self.state.coupon_remembered[row] && self.state.has_coupon(row, self.moment.here.tick);
                 let discount = if remembered { self.state.coupon_discount[row] } else { 0.0 };
                 self.order(row, discount, outcome);
             }
@@ -111,9 +110,11 @@ impl Till<'_> {
     }
 
     fn order(&mut self, row: usize, discount: f32, outcome: &mut Outcome) {
-        let consumer = self.first + row as u32;
-        let uniform = self.seed.uniforms(Purpose::Basket, consumer, self.tick as u32, 0)[0];
-        let full_price = f64::from(self.model.population.basket(uniform, self.people.spend_rate[row]));
+        let Moment { here: Here { seed, first, tick, .. }, people, .. } = self.moment;
+        let consumer = first + row as u32;
+        let uniform = seed.uniforms(Purpose::Basket, consumer, tick as u32, 0)[0];
+        let quantity = self.forces.quantity(&self.model.modules, &self.moment, row, discount);
+        let full_price = f64::from(self.model.population.basket(uniform, people.spend_rate[row]) * quantity);
         let reduction = full_price * f64::from(discount);
         let revenue = full_price - reduction;
         let profit = Money::from_amount(revenue - full_price * (1.0 - self.model.margin));
@@ -123,10 +124,14 @@ impl Till<'_> {
         tally.add_money(Kpi::Discount, Money::from_amount(reduction));
         tally.add_money(Kpi::Profit, profit);
         outcome.profits[row] += profit;
-        self.state.orders[row].push(self.tick, revenue as f32, discount > 0.0);
+        self.orders.push(Order { row: row as u32, discount, quantity, revenue: revenue as f32 });
         if self.model.dropout == Dropout::AfterOrders {
-            let uniform = self.seed.uniforms(Purpose::Dropout, consumer, self.tick as u32, 0)[0];
-            if uniform < self.people.dropout[row] {
+            let uniform = seed.uniforms(Purpose::Dropout, consumer, tick as u32, 0)[0];
+            let mut probability = people.dropout[row];
+            if self.forces.moves_dropout() {
+                probability *= exp(self.forces.dropout_offset(&self.model.modules, &self.moment, row));
+            }
+            if uniform < probability {
                 self.state.alive[row] = 0.0;
             }
         }
@@ -134,12 +139,20 @@ impl Till<'_> {
 
     /// With the Pareto/NBD clock: who leaves in this tick, whether or not they ordered.
     pub fn lose(&mut self, organic: &Organic, probability: &[f32]) {
-        if self.model.dropout == Dropout::AtAnyTime {
-            let draws = self.state.alive.iter_mut().zip(probability).zip(&organic.dropout);
-            for ((alive, probability), uniform) in draws {
-                if uniform < probability {
-                    *alive = 0.0;
+        if self.model.dropout != Dropout::AtAnyTime {
+            return;
+        }
+        for (row, (&uniform, &at_rest)) in organic.dropout.iter().zip(probability).enumerate() {
+            let mut probability = at_rest;
+            if self.forces.moves_dropout() {
+                // The hazard is multiplied: 1 - (1 - p)^factor.
+                let factor = exp(self.forces.dropout_offset(&self.model.modules, &self.moment, row));
+                if factor != 1.0 {
+                    probability = 1.0 - exp(ln(1.0 - at_rest) * factor);
                 }
+            }
+            if uniform < probability {
+                self.state.alive[row] = 0.0;
             }
         }
     }

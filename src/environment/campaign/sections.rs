@@ -1,5 +1,6 @@
 //! From the sections of a file to a market: cross-checks between them, and the model that shards read.
 
+use super::calibration::calibrate;
 use super::clock::Clock;
 use super::mask::MaskRules;
 use super::model::{Dropout, HistoryRule, Model, solve_intercepts};
@@ -23,7 +24,7 @@ const SAMPLE: u32 = 4_096;
 /// Faults of a customer table that are told at once.
 const FAULTS_SHOWN: usize = 20;
 
-const GENERAL: [Parameter; 15] = [
+const GENERAL: [Parameter; 16] = [
     Parameter::integer("consumers", 1_000, 1, 100_000_000, "number of consumers"),
     Parameter::integer("ticks", 30, 1, 100_000, "number of ticks"),
     Parameter::choice("tick", "day", &["hour", "day", "week"], "length of a tick"),
@@ -51,6 +52,11 @@ const GENERAL: [Parameter; 15] = [
         2.0,
         Range::NON_NEGATIVE,
         "what a reachable customer is worth beyond the horizon",
+    ),
+    Parameter::optional_number(
+        "orders_per_year",
+        Range::POSITIVE,
+        "orders of a consumer in a year without contact, to which the order rate is scaled; else as the modules make it",
     ),
     Parameter::boolean("observe_protected", true, "whether policies see age, sex and region"),
     Parameter::of(
@@ -141,12 +147,19 @@ impl Sections {
         let (Some(catalogue), Some(population)) = (catalogue, population) else { return Err(refusals) };
         let clock = Clock::new(self.market.text("tick"));
         let coupon_ticks = clock.ticks(self.market.number("coupon_days"));
-        let surroundings = Surroundings { catalogue: &catalogue, tick_days: clock.tick_days, coupon_ticks };
+        let history = self.history(&catalogue, clock);
+        let surroundings = Surroundings {
+            catalogue: &catalogue,
+            tick_days: clock.tick_days,
+            coupon_ticks,
+            history_ticks: history.ticks,
+            horizon: self.market.integer("ticks") as u32,
+        };
         let modules = self.modules(&surroundings, &mut refusals);
         let mask = keep(MaskRules::new(&self.constraints, &catalogue), &mut refusals);
         let customers = self.customers(&catalogue, &mut refusals);
         let Some(mask) = mask.filter(|_| refusals.is_empty()) else { return Err(refusals) };
-        let mut model = self.model(catalogue, modules, mask, population, clock, coupon_ticks);
+        let mut model = self.model(catalogue, modules, mask, population, clock, history, coupon_ticks);
         if let Some(customers) = &customers {
             model.spec.consumers = customers.len() as u32;
         }
@@ -155,8 +168,12 @@ impl Sections {
         let (people, _) = start::people_and_state(&model, Seed::new(0), sample, None);
         model.intercepts =
             solve_intercepts(&model.catalogue, &model.modules, model.conversion_frequency_weight, &people);
+        let mut model = Arc::new(model);
+        if let Some(target) = self.market.optional_number("orders_per_year") {
+            calibrate(&mut model, target, &self.market).map_err(|refusal| vec![refusal])?;
+        }
         let names = self.customers.as_ref().and_then(|table| table.texts.get("id")).map(|ids| ids.as_slice().into());
-        Ok(Campaign { model: Arc::new(model), customers: customers.map(Arc::new), names })
+        Ok(Campaign { model, customers: customers.map(Arc::new), names })
     }
 
     /// The modules in registry order, whatever the order of the file.
@@ -184,6 +201,7 @@ impl Sections {
         mask: MaskRules,
         population: Population,
         clock: Clock,
+        history: HistoryRule,
         coupon_ticks: u32,
     ) -> Model {
         let market = &self.market;
@@ -191,7 +209,7 @@ impl Sections {
         let discount_rate_per_day = libm::log1p(yearly) / 365.25;
         let offsets = market.integers("clock_offsets_hours").iter().map(|&hours| hours as i8).collect();
         let protected = market.boolean("observe_protected");
-        let columns = Columns::new(&catalogue, REGIONS.len(), protected, self.budget.is_some());
+        let columns = Columns::new(&catalogue, &modules, REGIONS.len(), protected, self.budget.is_some());
         let spec = Spec {
             consumers: market.integer("consumers") as u32,
             horizon: market.integer("ticks") as u32,
@@ -204,7 +222,10 @@ impl Sections {
         let is_pareto = market.text("clock") == "pareto_nbd";
         Model {
             spec,
-            history: self.history(&catalogue, clock),
+            history,
+            order_offset: 0.0,
+            has_discounts: catalogue.offers.iter().any(|offer| offer.discount > 0.0),
+            has_arrivals: modules.iter().any(|module| module.brings_arrivals()),
             clock,
             dropout: if is_pareto { Dropout::AtAnyTime } else { Dropout::AfterOrders },
             margin: market.number("margin"),

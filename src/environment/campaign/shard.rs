@@ -1,17 +1,18 @@
 //! Consecutive consumers of the market, living one tick at a time.
 
 use super::budget::Gate;
+use super::forces::{Forces, Here, Moment, Series};
 use super::funnel::{Aftermath, Chances, Funnel};
 use super::mask::Today;
 use super::model::{Dropout, Model};
 use super::observation::Seen;
 use super::purchase::{Organic, Till};
 use super::start;
-use super::state::State;
+use super::state::{ARRIVED, LateOrder, State};
 use crate::market::people::People;
 use crate::protocol::{ActionBits, Decision, Kpi, MaskedAction, Observation, Outcome, Shard, Views};
-use crate::random::Seed;
-use crate::response::{Contacts, MessagePredictors, Responses, View};
+use crate::random::{Purpose, Seed};
+use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};
 use crate::units::Money;
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,7 +32,14 @@ struct Scratch {
     responses: Responses,
     aftermath: Aftermath,
     chances: Chances,
+    reports: Reports,
+    alive: Vec<f32>,
+    visiting: Vec<bool>,
+    prices: Vec<f32>,
     log_hazard: Vec<f32>,
+    orders: Vec<Order>,
+    order_reports: Vec<OrderReport>,
+    leaving: Vec<u32>,
     mask: ActionBits,
     mask_tick: Option<i32>,
 }
@@ -54,8 +62,7 @@ pub struct CampaignShard {
     people: Arc<People>,
     rates: Arc<Rates>,
     state: State,
-    /// `[module][column][row]`.
-    columns: Vec<Vec<Vec<f32>>>,
+    pub(super) forces: Forces,
     scratch: Scratch,
     /// Who may use actions that cost money, while a budget is shared.
     pub(super) gate: Gate,
@@ -66,17 +73,18 @@ pub struct CampaignShard {
 }
 
 impl CampaignShard {
-    /// The consumers from `first` on, at tick 0, their history lived.
+    /// The consumers of a range where their lived history begins.
     pub(super) fn open(
         model: &Arc<Model>,
         seed: Seed,
         consumers: Range<u32>,
         customers: Option<&start::Customers>,
+        series: &Arc<Series>,
     ) -> Self {
         let (people, state) = start::people_and_state(model, seed, consumers.clone(), customers);
         let rates = rates(model, &people);
-        let columns = model.modules.iter().map(|module| vec![vec![0.0; people.len()]; module.columns()]).collect();
-        let mut shard = Self {
+        let forces = Forces::new(&model.modules, seed, consumers.start, &people, Arc::clone(series));
+        Self {
             model: Arc::clone(model),
             seed,
             first: consumers.start,
@@ -84,38 +92,51 @@ impl CampaignShard {
             people: Arc::new(people),
             rates: Arc::new(rates),
             state,
-            columns,
+            forces,
             scratch: Scratch::default(),
             gate: Gate::Open,
             budget_left: 1.0,
             spent: Money::ZERO,
-        };
-        shard.live_history();
-        shard
+        }
     }
 
-    /// Lives up to tick 0 under the stated rule: the same message every so many days, staggered over the consumers.
-    fn live_history(&mut self) {
+    /// Lives all of the history, where nothing is shared with other shards.
+    pub(super) fn live_history(&mut self) {
+        while self.tick < 0 {
+            self.live_history_tick();
+        }
+    }
+
+    /// Lives one tick of the history under the stated rule: the same message every so many days, staggered over the
+    /// consumers. Nothing of it is counted.
+    pub(super) fn live_history_tick(&mut self) {
         let rule = self.model.history;
         let mut decision = Decision::default();
-        let mut outcome = Outcome::default();
-        while self.tick < 0 {
-            decision.reset(self.people.len());
-            self.refresh_mask();
-            let day = self.model.clock.day(self.tick);
-            let first_tick_of_day = self.model.clock.hour(self.tick).is_none_or(|hour| hour == self.history_hour());
-            if rule.every_days > 0 && first_tick_of_day {
-                for (row, action) in decision.actions.iter_mut().enumerate() {
-                    let turn = (day - (self.first as i32 + row as i32)).rem_euclid(rule.every_days as i32);
-                    let days = (self.model.clock.tick_days.ceil() as i32).max(1);
-                    if turn < days && self.scratch.mask.allows(row, usize::from(rule.action)) {
-                        *action = rule.action;
-                    }
+        decision.reset(self.people.len());
+        self.refresh_mask();
+        let day = self.model.clock.day(self.tick);
+        let first_tick_of_day = self.model.clock.hour(self.tick).is_none_or(|hour| hour == self.history_hour());
+        if rule.every_days > 0 && first_tick_of_day {
+            for (row, action) in decision.actions.iter_mut().enumerate() {
+                let turn = (day - (self.first as i32 + row as i32)).rem_euclid(rule.every_days as i32);
+                let days = (self.model.clock.tick_days.ceil() as i32).max(1);
+                if turn < days && self.scratch.mask.allows(row, usize::from(rule.action)) {
+                    *action = rule.action;
                 }
             }
-            self.live(&decision, &mut outcome);
         }
+        self.live(&decision, &mut Outcome::default());
         self.spent = Money::ZERO;
+    }
+
+    /// Takes what a module's commons say.
+    pub(super) fn hear(&mut self, module: usize, market: &[f32], by_consumer: &[f32]) {
+        let shared = &mut self.forces.shared[module];
+        shared.market.clear();
+        shared.market.extend_from_slice(market);
+        shared.rows.clear();
+        let rows = self.first as usize..self.first as usize + self.people.len();
+        shared.rows.extend_from_slice(by_consumer.get(rows).unwrap_or(&[]));
     }
 
     fn history_hour(&self) -> u8 {
@@ -142,13 +163,38 @@ impl CampaignShard {
     fn live(&mut self, decision: &Decision, outcome: &mut Outcome) {
         let rows = self.people.len();
         outcome.reset(rows);
+        self.welcome();
         self.collect_contacts(decision, outcome);
         self.scratch.organic.draw(self.seed, self.first, self.tick, rows);
         self.scratch.organic.mark_visits(&self.rates.visit, &self.state.alive);
         self.send_messages(outcome);
+        self.gather();
         self.advance_modules();
         self.take_orders(outcome);
+        self.record_orders();
         self.finish(outcome);
+    }
+
+    /// Those who come today place the order by which they become customers; it counts for nobody.
+    fn welcome(&mut self) {
+        if self.model.has_arrivals {
+            for row in 0..self.people.len() {
+                if self.state.arrival_tick[row] != ARRIVED && self.state.arrival_tick[row] <= self.tick {
+                    self.state.arrival_tick[row] = ARRIVED;
+                    self.state.alive[row] = 1.0;
+                    let consumer = self.first + row as u32;
+                    let uniform = self.seed.uniforms(Purpose::InitialState, consumer, 0, 0)[0];
+                    let basket = self.model.population.basket(uniform, self.people.spend_rate[row]);
+                    self.state.orders[row].push(self.tick - 1, basket, false);
+                }
+            }
+        }
+        self.scratch.alive.clone_from(&self.state.alive);
+    }
+
+    fn here(&self) -> Here {
+        let weekend = self.model.clock.is_weekend(self.tick);
+        Here { seed: self.seed, first: self.first, tick: self.tick, weekend }
     }
 
     fn collect_contacts(&mut self, decision: &Decision, outcome: &mut Outcome) {
@@ -169,11 +215,15 @@ impl CampaignShard {
     }
 
     fn send_messages(&mut self, outcome: &mut Outcome) {
-        let Scratch { organic, contacts, predictors, responses, aftermath, chances, .. } = &mut self.scratch;
+        let here = self.here();
+        let Scratch { organic, contacts, predictors, responses, reports, aftermath, chances, alive, .. } =
+            &mut self.scratch;
         aftermath.clear();
+        responses.reset(contacts.len());
         if contacts.is_empty() {
             return;
         }
+        let moment = Moment { here, people: &self.people, alive, visiting: &organic.visits, prices: &[] };
         let mut funnel = Funnel {
             model: &self.model,
             seed: self.seed,
@@ -185,51 +235,108 @@ impl CampaignShard {
             ignores_consent: self.model.mask.audit,
             chances,
         };
-        funnel.run(&self.columns, contacts, predictors, responses, aftermath, &mut outcome.tally);
+        funnel.run(&self.forces, &moment, contacts, predictors, responses, aftermath, &mut outcome.tally);
+        reports.opened.clone_from(&responses.opened);
+        reports.clicked.clone_from(&responses.clicked);
+        self.forces.measure(&self.model.modules, &moment, contacts, responses, reports);
+        for (index, (&row, message)) in contacts.rows.iter().zip(&contacts.messages).enumerate() {
+            let (row, channel) = (row as usize, usize::from(message.channel));
+            if reports.opened[index] {
+                self.state.record_open(row, channel, self.tick);
+            }
+            if reports.clicked[index] {
+                self.state.record_click(row, channel, self.tick);
+            }
+        }
+    }
+
+    /// Who visits, and what everybody would pay, now that messages have been read.
+    fn gather(&mut self) {
+        let Scratch { organic, aftermath, visiting, prices, .. } = &mut self.scratch;
+        visiting.clone_from(&organic.visits);
+        for &row in &aftermath.visits {
+            visiting[row as usize] = true;
+        }
+        prices.resize(self.people.len(), 1.0);
+        if self.model.has_discounts {
+            let state = &self.state;
+            for (row, price) in prices.iter_mut().enumerate() {
+                let counts = state.coupon_remembered[row] & state.has_coupon(row, self.tick);
+                *price = 1.0 - if counts { state.coupon_discount[row] } else { 0.0 };
+            }
+        }
     }
 
     fn advance_modules(&mut self) {
-        let weekend = self.model.clock.is_weekend(self.tick);
-        let view = View { tick: self.tick, weekend, people: &self.people, columns: &[] };
-        for (module, columns) in self.model.modules.iter().zip(&mut self.columns) {
-            module.advance(&view, &self.scratch.contacts, &self.scratch.responses, columns);
-        }
+        let here = self.here();
+        let Scratch { contacts, responses, alive, visiting, prices, .. } = &self.scratch;
+        let moment = Moment { here, people: &self.people, alive, visiting, prices };
+        self.forces.advance(&self.model.modules, &moment, contacts, responses);
     }
 
     fn take_orders(&mut self, outcome: &mut Outcome) {
-        let weekend = self.model.clock.is_weekend(self.tick);
-        let Scratch { organic, aftermath, log_hazard, .. } = &mut self.scratch;
+        let here = self.here();
+        let Scratch {
+            organic,
+            contacts,
+            responses,
+            aftermath,
+            alive,
+            visiting,
+            prices,
+            log_hazard,
+            orders,
+            leaving,
+            ..
+        } = &mut self.scratch;
+        let moment = Moment { here, people: &self.people, alive, visiting, prices };
+        let modules = &self.model.modules;
         log_hazard.clear();
-        log_hazard.resize(self.people.len(), 0.0);
-        for (module, columns) in self.model.modules.iter().zip(&self.columns) {
-            let view = View { tick: self.tick, weekend, people: &self.people, columns };
-            module.contribute_to_orders(&view, log_hazard);
-        }
+        log_hazard.resize(self.people.len(), self.model.order_offset);
+        self.forces.contribute_to_orders(modules, &moment, log_hazard);
         organic.mark_orders(&self.rates.order, &self.state.alive, log_hazard);
-        let mut till = Till {
-            model: &self.model,
-            seed: self.seed,
-            first: self.first,
-            tick: self.tick,
-            people: &self.people,
-            state: &mut self.state,
-        };
+        orders.clear();
+        let mut till = Till { model: &self.model, forces: &self.forces, moment, state: &mut self.state, orders };
         till.book(&aftermath.session_orders, organic, outcome);
         till.lose(organic, &self.rates.dropout);
+        leaving.clear();
+        self.forces.lose(modules, &moment, contacts, responses, leaving);
+        for &row in leaving.iter() {
+            self.state.alive[row as usize] = 0.0;
+        }
+        self.forces.after_orders(modules, &moment, orders);
+        self.forces.publish(modules, &moment, contacts, responses, orders);
+    }
+
+    /// What the records show of today's orders, and of earlier ones that come late.
+    fn record_orders(&mut self) {
+        let here = self.here();
+        let Scratch { orders, order_reports, alive, visiting, prices, .. } = &mut self.scratch;
+        let moment = Moment { here, people: &self.people, alive, visiting, prices };
+        order_reports.clear();
+        order_reports.extend((0..orders.len() as u32).map(|order| OrderReport { order, times: 1, delay_ticks: 0 }));
+        self.forces.measure_orders(&self.model.modules, &moment, orders, order_reports);
+        for report in order_reports.iter() {
+            let order = orders[report.order as usize];
+            for _ in 0..report.times {
+                self.state.late_orders.push(LateOrder {
+                    due_tick: self.tick.saturating_add(i32::from(report.delay_ticks)),
+                    row: order.row,
+                    tick: self.tick,
+                    amount: order.revenue,
+                    discounted: order.discount > 0.0,
+                });
+            }
+        }
+        self.state.record_due_orders(self.tick);
     }
 
     /// Visits, opt-outs and lost addresses take effect, and the calendar turns.
     fn finish(&mut self, outcome: &mut Outcome) {
-        let Scratch { organic, aftermath, .. } = &self.scratch;
-        for (row, visits) in organic.visits.iter().enumerate() {
+        let Scratch { visiting, aftermath, .. } = &self.scratch;
+        for (row, visits) in visiting.iter().enumerate() {
             if *visits {
                 self.state.record_visit(row, self.tick);
-                outcome.tally.add(Kpi::Visits, 1);
-            }
-        }
-        for &row in &aftermath.visits {
-            if !organic.visits[row as usize] {
-                self.state.record_visit(row as usize, self.tick);
                 outcome.tally.add(Kpi::Visits, 1);
             }
         }
@@ -291,6 +398,7 @@ impl Shard for CampaignShard {
             observation.allowed.clone_from(&self.scratch.mask);
         }
         if views.features {
+            let here = self.here();
             let seen = Seen {
                 people: &self.people,
                 state: &self.state,
@@ -298,6 +406,9 @@ impl Shard for CampaignShard {
                 tick: self.tick,
                 horizon: self.model.spec.horizon,
                 budget_left: self.budget_left,
+                forces: &self.forces,
+                moment: Moment { here, people: &self.people, alive: &self.state.alive, visiting: &[], prices: &[] },
+                modules: &self.model.modules,
             };
             self.model.columns.write(&seen, &mut observation.features);
         } else {
@@ -367,9 +478,11 @@ impl CampaignShard {
         }
         people.works_weekends.reverse();
         people.income_band.reverse();
-        for column in self.columns.iter_mut().flatten() {
-            column.reverse();
+        for taste in &mut people.taste {
+            taste.reverse();
         }
+        people.group.reverse();
+        self.forces.reverse();
         self.state.alive.reverse();
         self.state.coupon_remembered.reverse();
         self.state.pending_tick.reverse();

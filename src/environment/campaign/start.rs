@@ -55,9 +55,14 @@ pub fn people_and_state(
             drawn = model.population.draw_lanes(seed, consumer, channels);
         }
         let mut person = drawn[row % LANES];
+        for module in &model.modules {
+            module.shape(seed, consumer, &mut person);
+        }
         let mut stream = seed.stream(Purpose::InitialState, consumer, 0);
         let known = customers.and_then(|customers| customers.get(consumer as usize));
+        let arrival = model.modules.iter().find_map(|module| module.arrival_tick(seed, consumer));
         let acquired_day = match known {
+            None if arrival.is_some() => arrive_later(model, &mut state, row, arrival.unwrap_or(0)),
             Some(customer) => take_over(model, customer, &mut person, &mut state, row, &mut stream),
             None => live_before(model, &person, &mut state, row, &mut stream),
         };
@@ -86,6 +91,12 @@ fn push(model: &Model, people: &mut People, person: &Person, acquired_day: f32, 
     for channel in 0..model.catalogue.channels.len() {
         people.channel_affinity[channel].push(person.channel_affinity[channel]);
     }
+    for (column, taste) in people.taste.iter_mut().zip(person.taste) {
+        column.push(taste);
+    }
+    people.group.push(person.group);
+    people.proxy.push(person.proxy);
+    people.minor.push(person.minor);
     people.acquired_day.push(acquired_day);
     people.age_band.push(person.age_band);
     people.sex.push(person.sex);
@@ -95,6 +106,13 @@ fn push(model: &Model, people: &mut People, person: &Person, acquired_day: f32, 
     let offset = model.clock_offsets_hours.get(usize::from(person.region)).copied().unwrap_or(0);
     people.clock_offset_hours.push(offset);
     people.suppressed.push(model.mask.suppressed.binary_search(&consumer).is_ok());
+}
+
+/// Nobody yet: no past, no orders, until the tick of arrival. Returns the day of acquisition.
+fn arrive_later(model: &Model, state: &mut State, row: usize, tick: i32) -> f32 {
+    state.alive[row] = 0.0;
+    state.arrival_tick[row] = tick;
+    model.clock.day(tick) as f32
 }
 
 /// Addresses and consent: from the file where it says so, else drawn by the device's share.

@@ -6,6 +6,8 @@ use super::clock::Clock;
 pub const ORDERS_REMEMBERED: usize = 8;
 /// A tick that never was.
 pub const NEVER: i32 = i32::MIN / 2;
+/// Arrival of those who are here.
+pub const ARRIVED: i32 = i32::MIN;
 /// A tick that never comes.
 pub const NOT_PENDING: i32 = i32::MAX;
 /// Weight of the newest message in the running engagement of a channel.
@@ -92,6 +94,8 @@ impl OrderMemory {
 pub struct State {
     /// 1 while a customer, 0 after dropout (latent).
     pub alive: Vec<f32>,
+    /// Tick at which the consumer comes; [`ARRIVED`] for those who are here (observable: nobody else is in the records).
+    pub arrival_tick: Vec<i32>,
     /// Consent to each channel, as bits.
     pub consent: Vec<u8>,
     /// Valid address for each channel, as bits.
@@ -118,13 +122,30 @@ pub struct State {
     pub creative: Vec<u16>,
     /// How often it came in a row.
     pub creative_repeats: Vec<u16>,
+    /// Orders that the records do not show yet.
+    pub late_orders: Vec<LateOrder>,
+}
+
+/// An order on its way to the records.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LateOrder {
+    /// Tick in which it is recorded.
+    pub due_tick: i32,
+    /// Row of the consumer.
+    pub row: u32,
+    /// Tick in which it was placed.
+    pub tick: i32,
+    /// Paid, in currency.
+    pub amount: f32,
+    /// With a discount.
+    pub discounted: bool,
 }
 
 /// What a state takes for each consumer.
 #[must_use]
 pub fn bytes_per_consumer(channels: usize) -> usize {
-    // Six columns of four bytes for each channel; eight such columns, two of u16 and three of one byte besides.
-    size_of::<OrderMemory>() + 24 * channels + 8 * 4 + 2 * 2 + 3
+    // Six columns of four bytes for each channel; nine such columns, two of u16 and three of one byte besides.
+    size_of::<OrderMemory>() + 24 * channels + 9 * 4 + 2 * 2 + 3
 }
 
 impl State {
@@ -141,6 +162,7 @@ impl State {
         };
         Self {
             alive: vec![1.0; rows],
+            arrival_tick: vec![ARRIVED; rows],
             consent: vec![0; rows],
             address: vec![0; rows],
             engagement: vec![engagement; channels],
@@ -154,6 +176,7 @@ impl State {
             pending_discount: vec![0.0; rows],
             creative: vec![0; rows],
             creative_repeats: vec![0; rows],
+            late_orders: Vec::new(),
         }
     }
 
@@ -176,6 +199,13 @@ impl State {
     #[must_use]
     pub fn sent_on_any(&self, row: usize) -> u32 {
         self.engagement.iter().fold(0, |days, engagement| days | engagement.sent_days[row])
+    }
+
+    /// Whether the consumer is in the records.
+    #[inline]
+    #[must_use]
+    pub fn is_here(&self, row: usize) -> bool {
+        self.arrival_tick[row] == ARRIVED
     }
 
     /// Whether an opened coupon is valid at the tick.
@@ -214,6 +244,17 @@ impl State {
     pub fn record_visit(&mut self, row: usize, tick: i32) {
         self.visit_tick[row] = tick;
         self.visit_days[row] |= 1;
+    }
+
+    /// Lets the records show the orders that are due, in the order in which they were placed.
+    pub fn record_due_orders(&mut self, tick: i32) {
+        let orders = &mut self.orders;
+        self.late_orders.retain(|late| {
+            if late.due_tick <= tick {
+                orders[late.row as usize].push(late.tick, late.amount, late.discounted);
+            }
+            late.due_tick > tick
+        });
     }
 
     /// Turns the calendar to the tick after this one.

@@ -27,6 +27,16 @@ fn open(sections: &Sections, seed: u64) -> Box<dyn Environment> {
     Campaign::new(sections).unwrap().open(Seed::new(seed))
 }
 
+/// Some consumers by themselves, at tick 0.
+fn shard(campaign: &Campaign, seed: Seed, consumers: std::ops::Range<u32>) -> CampaignShard {
+    let model = &campaign.model;
+    let ticks = -(model.history.ticks as i32)..model.spec.horizon as i32;
+    let series = Arc::new(Series::draw(&model.modules, seed, ticks));
+    let mut shard = CampaignShard::open(model, seed, consumers, None, &series);
+    shard.live_history();
+    shard
+}
+
 /// Sends every consumer a different allowed action in every tick.
 fn scatter(observation: &Observation, decision: &mut Decision) {
     decision.reset(observation.rows());
@@ -90,28 +100,56 @@ fn money_adds_up() {
     );
 }
 
+/// All modules with their defaults, but for one: left out, or with its neutral parameters.
+fn all_but(name: &str, neutral: bool) -> Vec<(&'static str, Values)> {
+    let mut listed = Vec::new();
+    for entry in MODULES {
+        let mut values = Values::defaults(entry.parameters);
+        if entry.name == name {
+            if !neutral {
+                continue;
+            }
+            for (key, value) in (entry.build.neutral)() {
+                values.set(key, value, None);
+            }
+        }
+        listed.push((entry.name, values));
+    }
+    listed
+}
+
+/// What can be observed under these names, in their order.
+fn named(campaign: &Campaign, names: &[String], last: &[Observation]) -> Vec<Vec<f32>> {
+    let features = &campaign.spec().features;
+    let label = |feature: &crate::protocol::Feature| format!("{:?} {}", feature.group, feature.name);
+    let columns = names.iter().map(|name| features.iter().position(|feature| label(feature) == *name).unwrap());
+    let cells = |column: usize| {
+        last.iter().flat_map(move |seen| (0..seen.rows()).map(move |row| seen.features.get(row, column))).collect()
+    };
+    columns.map(cells).collect()
+}
+
 #[test]
 fn a_module_switched_off_equals_its_neutral_parameters() {
     for entry in MODULES {
-        let all = || -> Vec<(&'static str, Values)> {
-            MODULES.iter().map(|module| (module.name, Values::defaults(module.parameters))).collect()
+        let lived = |modules: Vec<(&'static str, Values)>| {
+            let mut sections = sections(1_100, 12);
+            sections.modules = Some(modules);
+            let campaign = Campaign::new(&sections).unwrap();
+            let (outcomes, last) = play(campaign.open(Seed::new(9)).as_mut(), 12);
+            (campaign, outcomes, last)
         };
-        let mut without = sections(1_100, 12);
-        without.modules = Some(all().into_iter().filter(|(name, _)| *name != entry.name).collect());
-        let mut neutral = sections(1_100, 12);
-        let mut listed = all();
-        for (name, values) in &mut listed {
-            if *name == entry.name {
-                for (key, value) in (entry.build.neutral)() {
-                    values.set(key, value, None);
-                }
-            }
-        }
-        neutral.modules = Some(listed);
-        let off = play(open(&without, 9).as_mut(), 12);
-        assert_eq!(off, play(open(&neutral, 9).as_mut(), 12), "{}", entry.name);
-        let on = play(open(&sections(1_100, 12), 9).as_mut(), 12);
-        assert_ne!(off, on, "{} does nothing", entry.name);
+        let (off, outcomes_off, last_off) = lived(all_but(entry.name, false));
+        let (neutral, outcomes_neutral, last_neutral) = lived(all_but(entry.name, true));
+        assert_eq!(outcomes_off, outcomes_neutral, "{}", entry.name);
+        // A module that is on may show columns of its own; all others are the same.
+        let names: Vec<String> =
+            off.spec().features.iter().map(|feature| format!("{:?} {}", feature.group, feature.name)).collect();
+        assert_eq!(named(&off, &names, &last_off), named(&neutral, &names, &last_neutral), "{}", entry.name);
+        let (on, outcomes_on, last_on) = lived(all_but("", false));
+        let moves = outcomes_off != outcomes_on || named(&off, &names, &last_off) != named(&on, &names, &last_on);
+        let shows = on.spec().features.len() > off.spec().features.len();
+        assert!(moves || shows, "{} does nothing", entry.name);
     }
 }
 
@@ -121,7 +159,7 @@ fn a_consumer_alone_equals_the_consumer_in_the_crowd() {
     let (crowd, _) = play(campaign.open(Seed::new(4)).as_mut(), 15);
     for consumer in [0_u32, 700, 1_023, 1_100] {
         let range = consumer..consumer + 1;
-        let mut alone = CampaignShard::open(&campaign.model, Seed::new(4), range, None);
+        let mut alone = shard(&campaign, Seed::new(4), range);
         for tick in 0..15 {
             let mut observation = Observation::default();
             let mut decision = Decision::default();
@@ -241,7 +279,7 @@ fn a_budget_is_never_overspent_and_is_shared_across_shards() {
 #[test]
 fn no_latent_value_is_observed() {
     let campaign = Campaign::new(&sections(1_000, 3)).unwrap();
-    let mut shard = CampaignShard::open(&campaign.model, Seed::new(1), 0..1_000, None);
+    let mut shard = shard(&campaign, Seed::new(1), 0..1_000);
     let mut before = Observation::default();
     shard.observe(FEATURES, &mut before);
     // Everything latent is turned around among the consumers; everything observable stays.
@@ -550,4 +588,25 @@ fn rates_at_rest_are_those_of_the_channel() {
     check(Kpi::Opens, Kpi::Delivered, 0.27);
     check(Kpi::Clicks, Kpi::Opens, 0.063);
     check(Kpi::OptOuts, Kpi::Delivered, 0.00117 + 0.000_068);
+}
+
+#[test]
+fn a_market_orders_as_often_as_it_is_said_to() {
+    let mut said = sections(4_096, 91);
+    said.market = said.market.with("orders_per_year", Value::Number(3.0));
+    let mut market = open(&said, 0);
+    let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
+    let mut orders = 0;
+    for _ in 0..91 {
+        for shard in market.shards_mut() {
+            decision.reset(shard.consumers().len());
+            shard.step(&decision, &mut outcome).unwrap();
+            orders += outcome.tally.get(Kpi::Orders);
+        }
+        market.end_tick();
+    }
+    let yearly = orders as f64 / 4_096.0 * 365.25 / 91.0;
+    assert!((yearly / 3.0 - 1.0).abs() < 0.01, "{yearly}");
+    said.market = said.market.with("orders_per_year", Value::Number(1e6));
+    assert_eq!(Campaign::new(&said).unwrap_err()[0].key, "orders_per_year");
 }

@@ -98,6 +98,7 @@ pub const PARAMETERS: &[Parameter] = &[
     shares("income_shares", &[0.30, 0.45, 0.25], "shares of low, middle, high income"),
     Parameter::number("ios_share", 0.45, Range::PROBABILITY, "share with an iOS device; the others have Android"),
     Parameter::number("weekend_worker_share", 0.2, Range::PROBABILITY, "share who work on weekends"),
+    Parameter::number("minor_share", 0.0, Range::PROBABILITY, "share of minors, who must never be contacted"),
 ];
 
 /// Beyond these ends the quantile tables leave their stated accuracy.
