@@ -341,6 +341,11 @@ impl Responses {
 /// One force that moves consumers. Within a tick, hooks are called in the order in which they stand here, each for all
 /// modules in the order of [`MODULES`] before the next hook.
 pub trait ResponseModule: Debug + Send + Sync {
+    /// Whether it draws luck of its own before the orders of a tick, so that expectations are not closed form.
+    fn draws_in_tick(&self) -> bool {
+        false
+    }
+
     /// How many columns of its own it keeps per consumer; they start at 0.
     fn columns(&self) -> usize {
         0

@@ -21,6 +21,7 @@ mod sections;
 mod shard;
 mod start;
 mod state;
+mod truth;
 
 pub use crate::market::catalogue::SLOTS;
 pub use mask::CONSTRAINTS;

@@ -11,7 +11,7 @@ use crate::units::Money;
 use multiversion::multiversion;
 
 /// Largest sum that modules may add to the log-hazard of an order.
-const LOG_HAZARD_MAX: f32 = 3.0;
+pub(super) const LOG_HAZARD_MAX: f32 = 3.0;
 
 /// The draws that every consumer gets in every tick.
 #[derive(Clone, Debug, Default)]

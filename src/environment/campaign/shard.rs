@@ -10,7 +10,7 @@ use super::purchase::{Organic, Till};
 use super::start;
 use super::state::{ARRIVED, LateOrder, State};
 use crate::market::people::People;
-use crate::protocol::{ActionBits, Decision, Kpi, MaskedAction, Observation, Outcome, Shard, Views};
+use crate::protocol::{ActionBits, Decision, Kpi, MaskedAction, Observation, Outcome, Shard, Truth, Views};
 use crate::random::{Purpose, Seed};
 use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};
 use crate::units::Money;
@@ -46,22 +46,22 @@ struct Scratch {
 
 /// Probabilities and rates per tick that never change.
 #[derive(Clone, Debug, Default)]
-struct Rates {
-    order: Vec<f32>,
-    visit: Vec<f32>,
+pub(super) struct Rates {
+    pub(super) order: Vec<f32>,
+    pub(super) visit: Vec<f32>,
     dropout: Vec<f32>,
 }
 
 /// Consecutive consumers of the market.
 #[derive(Clone, Debug)]
 pub struct CampaignShard {
-    model: Arc<Model>,
+    pub(super) model: Arc<Model>,
     seed: Seed,
     first: u32,
-    tick: i32,
-    people: Arc<People>,
-    rates: Arc<Rates>,
-    state: State,
+    pub(super) tick: i32,
+    pub(super) people: Arc<People>,
+    pub(super) rates: Arc<Rates>,
+    pub(super) state: State,
     pub(super) forces: Forces,
     scratch: Scratch,
     /// Who may use actions that cost money, while a budget is shared.
@@ -192,7 +192,7 @@ impl CampaignShard {
         self.scratch.alive.clone_from(&self.state.alive);
     }
 
-    fn here(&self) -> Here {
+    pub(super) fn here(&self) -> Here {
         let weekend = self.model.clock.is_weekend(self.tick);
         Here { seed: self.seed, first: self.first, tick: self.tick, weekend }
     }
@@ -424,6 +424,10 @@ impl Shard for CampaignShard {
         Ok(())
     }
 
+    fn truth(&self) -> Option<&dyn Truth> {
+        self.is_closed_form().then_some(self as &dyn Truth)
+    }
+
     fn terminal_values(&self, values: &mut Vec<f64>) {
         values.clear();
         for row in 0..self.people.len() {
@@ -457,6 +461,11 @@ impl CampaignShard {
 
 #[cfg(test)]
 impl CampaignShard {
+    /// The same people and state, with another luck ahead.
+    pub(super) fn reseed(&mut self, seed: Seed) {
+        self.seed = seed;
+    }
+
     /// Turns all latent values around among the consumers, leaving everything that may be observed.
     pub(super) fn reverse_latents(&mut self) {
         let people = Arc::make_mut(&mut self.people);

@@ -610,3 +610,40 @@ fn a_market_orders_as_often_as_it_is_said_to() {
     said.market = said.market.with("orders_per_year", Value::Number(1e6));
     assert_eq!(Campaign::new(&said).unwrap_err()[0].key, "orders_per_year");
 }
+
+#[test]
+fn expected_rewards_are_the_mean_over_luck() {
+    let mut small = sections(64, 30);
+    small.market = small.market.with("history_days", Value::Number(40.0));
+    let campaign = Campaign::new(&small).unwrap();
+    // The same people and state, 3,000 different kinds of luck from here on.
+    let base = shard(&campaign, Seed::new(4), 0..64);
+    let mut expected = crate::matrix::Matrix::default();
+    base.truth().unwrap().expected_rewards(&mut expected);
+    let worlds = 3_000;
+    for action in [0, 2, 5, 9] {
+        let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
+        let (mut sum, mut squares) = (0.0, 0.0);
+        let mut allowed = Observation::default();
+        base.clone().observe(FEATURES, &mut allowed);
+        let rows: Vec<usize> = (0..64).filter(|&row| allowed.allowed.allows(row, action)).collect();
+        assert!(rows.len() > 5, "{action}");
+        decision.reset(64);
+        for &row in &rows {
+            decision.actions[row] = action as u16;
+        }
+        for world in 0..worlds {
+            let mut one = base.clone();
+            one.reseed(Seed::new(1_000 + world));
+            one.step(&decision, &mut outcome).unwrap();
+            let total: f64 = rows.iter().map(|&row| outcome.profits[row].amount()).sum();
+            sum += total;
+            squares += total * total;
+        }
+        let mean = sum / worlds as f64;
+        let error = ((squares / worlds as f64 - mean * mean) / worlds as f64).sqrt();
+        let exact: f64 = rows.iter().map(|&row| f64::from(expected.get(row, action))).sum();
+        assert!((mean - exact).abs() < 3.5 * error, "action {action}: {mean} +- {error}, expected {exact}");
+        assert!(error < 0.2 * exact.abs().max(1.0), "{error} {exact}");
+    }
+}

@@ -1,0 +1,221 @@
+//! Expected rewards in closed form: what each action would earn in this tick, in the mean over its luck.
+//!
+//! A message ends in one of a few ways: lost, delivered, opened, clicked; with a discount, remembered or not. For each of
+//! them the modules carry their state over as they would, and the hazard of an order follows; the expectation is the sum
+//! over the ways, weighted by their probabilities. What is latent is known: the state, the traits, an order that is due.
+//!
+//! Limits: (1) where a module draws luck of its own before the orders (`draws_in_tick`: intent stages, the inbox), the
+//! expectation is conditional on that luck and no longer closed form; (2) visits of this tick move no module; (3) the mean
+//! basket is that of the Gamma law, of which baskets themselves are drawn from a table within .1 %.
+
+use super::forces::{Forces, Moment};
+use super::shard::CampaignShard;
+use super::state::NOT_PENDING;
+use crate::market::catalogue::Message;
+use crate::math::{exp, sigmoid};
+use crate::matrix::Matrix;
+use crate::protocol::Truth;
+use crate::response::{Contacts, MessagePredictors, Responses};
+
+/// Largest sum that modules may add to the log-hazard of an order; as in the purchases themselves.
+use super::purchase::LOG_HAZARD_MAX;
+
+/// How a message that was delivered ends, as far as the state goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ending {
+    opened: bool,
+    clicked: bool,
+    remembered: bool,
+}
+
+/// Probability of an order of one's own accord, and what it would earn, per row.
+struct Organic {
+    probability: Vec<f32>,
+    earned: Vec<f64>,
+}
+
+/// The funnel of one message sent to everybody.
+struct Funnel {
+    deliver: Vec<f32>,
+    open: Vec<f32>,
+    click: Vec<f32>,
+    convert: Vec<f32>,
+    remember: Vec<f32>,
+    /// Share of the orders after a click that are placed in the session.
+    session_share: f32,
+}
+
+impl CampaignShard {
+    /// Whether every expectation is exact.
+    pub(super) fn is_closed_form(&self) -> bool {
+        !self.model.modules.iter().any(|module| module.draws_in_tick())
+    }
+
+    /// Expected profit of this tick for every (row, action). `eventual`: orders after a click count at once, delayed or
+    /// not.
+    pub(super) fn expect(&self, eventual: bool, expected: &mut Matrix) {
+        let rows = self.people.len();
+        expected.reset(rows, self.model.catalogue.messages.len() + 1);
+        let untouched = self.organic(&Contacts::default(), &Responses::default(), &self.prices_as_they_are());
+        for row in 0..rows {
+            expected.set(row, 0, self.without_session(&untouched, row) as f32);
+        }
+        for (index, message) in self.model.catalogue.messages.iter().enumerate() {
+            self.expect_of(message, index + 1, eventual, &untouched, expected);
+        }
+    }
+
+    fn expect_of(&self, message: &Message, action: usize, eventual: bool, untouched: &Organic, expected: &mut Matrix) {
+        let rows = self.people.len();
+        let contacts = self.everybody(message);
+        let funnel = self.funnel(message, &contacts);
+        let ending =
+            |opened, clicked, remembered| self.ending(message, &contacts, Ending { opened, clicked, remembered });
+        let has_coupon = message.discount > 0.0;
+        let ignored = ending(false, false, false);
+        let forgotten = [ending(true, false, false), ending(true, true, false)];
+        let remembered = has_coupon.then(|| [ending(true, false, true), ending(true, true, true)]);
+        let share = if eventual { 1.0 } else { f64::from(funnel.session_share) };
+        for row in 0..rows {
+            let [deliver, open, click, convert, remember] =
+                [&funnel.deliver, &funnel.open, &funnel.click, &funnel.convert, &funnel.remember]
+                    .map(|column| f64::from(column[row]));
+            let in_mind = |clicked: usize| {
+                let without = self.without_session(&forgotten[clicked], row);
+                let with = remembered.as_ref().map_or(without, |pair| self.without_session(&pair[clicked], row));
+                remember * with + (1.0 - remember) * without
+            };
+            let session = convert * share * f64::from(self.state.alive[row]);
+            let in_session = self.earned(untouched, row, message.discount);
+            let clicked = session * in_session + (1.0 - session) * in_mind(1);
+            let opened = click * clicked + (1.0 - click) * in_mind(0);
+            let delivered = open * opened + (1.0 - open) * self.without_session(&ignored, row);
+            let sent = deliver * delivered + (1.0 - deliver) * self.without_session(untouched, row);
+            expected.set(row, action, (sent - message.cost.amount()) as f32);
+        }
+    }
+
+    /// The message, sent to every row.
+    fn everybody(&self, message: &Message) -> Contacts {
+        let rows = self.people.len();
+        let local = |offset: &i8| (i16::from(message.hour) + i16::from(*offset)).rem_euclid(24) as u8;
+        Contacts {
+            rows: (0..rows as u32).collect(),
+            messages: vec![*message; rows],
+            local_hours: self.people.clock_offset_hours.iter().map(local).collect(),
+        }
+    }
+
+    fn funnel(&self, message: &Message, contacts: &Contacts) -> Funnel {
+        let rows = self.people.len();
+        let channel = usize::from(message.channel);
+        let figures = &self.model.catalogue.channels[channel];
+        let nobody = vec![false; rows];
+        let moment = self.moment_of(&nobody, &[]);
+        let mut predictors = MessagePredictors::default();
+        predictors.reset(rows);
+        self.forces.contribute_to_messages(&self.model.modules, &moment, contacts, &mut predictors);
+        let intercepts = self.model.intercepts[channel];
+        let arrives = (1.0 - figures.hard_bounce_rate) * (1.0 - figures.soft_bounce_rate);
+        let deliver = |row: usize| {
+            let has_address = self.state.address[row] >> channel & 1 == 1;
+            let consents = self.model.mask.audit || self.state.consent[row] >> channel & 1 == 1;
+            let visits = if figures.requires_visit { self.rates.visit[row] * self.state.alive[row] } else { 1.0 };
+            if has_address && consents { arrives * visits } else { 0.0 }
+        };
+        let open =
+            |row: usize| (sigmoid(predictors.open[row] + intercepts.open) * predictors.open_factor[row]).min(1.0);
+        let frequency = |row: usize| self.model.conversion_frequency_weight * self.people.rate_log_ratio[row];
+        Funnel {
+            deliver: (0..rows).map(deliver).collect(),
+            open: (0..rows).map(open).collect(),
+            click: predictors.click.iter().map(|click| sigmoid(click + intercepts.click)).collect(),
+            convert: (0..rows)
+                .map(|row| sigmoid(intercepts.convert + frequency(row) + predictors.convert[row]))
+                .collect(),
+            session_share: predictors.timing.session_share,
+            remember: predictors.redeem.clone(),
+        }
+    }
+
+    /// What everybody would pay in this tick if nothing were sent.
+    fn prices_as_they_are(&self) -> Vec<f32> {
+        let price = |row: usize| {
+            let counts = self.state.coupon_remembered[row] && self.state.has_coupon(row, self.tick);
+            1.0 - if counts { self.state.coupon_discount[row] } else { 0.0 }
+        };
+        (0..self.people.len()).map(price).collect()
+    }
+
+    fn ending(&self, message: &Message, contacts: &Contacts, ending: Ending) -> Organic {
+        let rows = contacts.len();
+        let mut responses = Responses::default();
+        responses.reset(rows);
+        responses.delivered.fill(true);
+        responses.opened.fill(ending.opened);
+        responses.clicked.fill(ending.clicked);
+        responses.redeeming.fill(ending.remembered);
+        let prices = if ending.opened && message.discount > 0.0 {
+            vec![if ending.remembered { 1.0 - message.discount } else { 1.0 }; rows]
+        } else {
+            self.prices_as_they_are()
+        };
+        self.organic(contacts, &responses, &prices)
+    }
+
+    /// Orders of one's own accord after the modules took these responses in.
+    fn organic(&self, contacts: &Contacts, responses: &Responses, prices: &[f32]) -> Organic {
+        let rows = self.people.len();
+        let nobody = vec![false; rows];
+        let moment = self.moment_of(&nobody, prices);
+        let mut forces: Forces = self.forces.clone();
+        forces.advance(&self.model.modules, &moment, contacts, responses);
+        let mut log_hazard = vec![self.model.order_offset; rows];
+        forces.contribute_to_orders(&self.model.modules, &moment, &mut log_hazard);
+        let probability = |row: usize| {
+            1.0 - exp(-self.rates.order[row] * self.state.alive[row] * exp(log_hazard[row].min(LOG_HAZARD_MAX)))
+        };
+        let earned = |row: usize| self.margin_of(&forces, &moment, row, 1.0 - prices[row]);
+        Organic { probability: (0..rows).map(probability).collect(), earned: (0..rows).map(earned).collect() }
+    }
+
+    /// Expected profit of an order of this row with a discount.
+    fn margin_of(&self, forces: &Forces, moment: &Moment<'_>, row: usize, discount: f32) -> f64 {
+        let basket = self.model.basket_shape / f64::from(self.people.spend_rate[row]);
+        let quantity = f64::from(forces.quantity(&self.model.modules, moment, row, discount));
+        basket * quantity * (self.model.margin - f64::from(discount))
+    }
+
+    /// Profit of an order in the session, at the message's discount.
+    fn earned(&self, untouched: &Organic, row: usize, discount: f32) -> f64 {
+        if discount <= 0.0 && self.prices_are_full(row) {
+            return untouched.earned[row];
+        }
+        let moment = self.moment_of(&[], &[]);
+        self.margin_of(&self.forces, &moment, row, discount)
+    }
+
+    fn prices_are_full(&self, row: usize) -> bool {
+        !(self.state.coupon_remembered[row] && self.state.has_coupon(row, self.tick))
+    }
+
+    /// Expected profit of an order that is due, or else of one's own accord.
+    fn without_session(&self, organic: &Organic, row: usize) -> f64 {
+        if self.state.pending_tick[row] != NOT_PENDING && self.state.pending_tick[row] <= self.tick {
+            let moment = self.moment_of(&[], &[]);
+            let discount = self.state.pending_discount[row];
+            return f64::from(self.state.alive[row]) * self.margin_of(&self.forces, &moment, row, discount);
+        }
+        f64::from(organic.probability[row]) * organic.earned[row]
+    }
+
+    fn moment_of<'a>(&'a self, visiting: &'a [bool], prices: &'a [f32]) -> Moment<'a> {
+        Moment { here: self.here(), people: &self.people, alive: &self.state.alive, visiting, prices }
+    }
+}
+
+impl Truth for CampaignShard {
+    fn expected_rewards(&self, expected: &mut Matrix) {
+        self.expect(false, expected);
+    }
+}
