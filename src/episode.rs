@@ -61,9 +61,12 @@ struct Exchange {
 }
 
 impl Exchange {
-    /// What may be seen, by the policy and by whoever keeps the log.
-    fn observe(&mut self, shard: &mut dyn Shard, views: Views) {
+    /// What may be seen, by the policy and by whoever keeps the log; an oracle sees more.
+    fn observe(&mut self, shard: &mut dyn Shard, views: Views, policy: &dyn Policy) {
         shard.observe(views, &mut self.observation);
+        if let Some(look) = policy.looks_inside() {
+            shard.reveal(look, &mut self.observation.latent);
+        }
     }
 
     /// Decides and lives the tick that was observed.

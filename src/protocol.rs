@@ -72,6 +72,8 @@ pub trait Shard: Send {
     /// What each consumer is still worth beyond the horizon, undiscounted to now (money amount per row, from latent
     /// truth; pending orders included). All 0 where an environment has no such value.
     fn terminal_values(&self, values: &mut Vec<f64>);
+    /// Writes what only an oracle may see. Nothing where the environment keeps no such view.
+    fn reveal(&mut self, _look: Look<'_>, _latent: &mut Latent) {}
     /// The simulator's truth: for `oracle` and `episode` only.
     fn truth(&self) -> Option<&dyn Truth> {
         None
@@ -82,6 +84,31 @@ pub trait Shard: Send {
 pub trait Truth {
     /// Expected reward of this tick for every (row, action), masked or not: `rows × actions`.
     fn expected_rewards(&self, expected: &mut Matrix);
+    /// Whether they cost far more than living the tick, so that nobody asks for them at every tick of a training.
+    fn is_costly(&self) -> bool {
+        false
+    }
+}
+
+/// What only an oracle may see of the consumers of one shard before it decides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latent {
+    /// Expected profit of this tick for every (row, action), orders after a click counted at once: `rows × actions`.
+    pub expected: Matrix,
+    /// Latent values as the environment lists them: `rows × values`.
+    pub values: Matrix,
+    /// Per row, the rule of [`Look::Future`] that turns out best for this consumer; empty unless asked for.
+    pub best_rules: Vec<u16>,
+}
+
+/// How far a policy looks into the market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look<'a> {
+    /// [`Latent::expected`] and [`Latent::values`].
+    State,
+    /// [`Latent::best_rules`]: which of these calendar rules, as (action, ticks from one message to the next; 0 for none),
+    /// will have earned most from each consumer, by the luck that is still to come.
+    Future(&'a [(u16, u32)]),
 }
 
 /// What a policy reads; nothing else is computed.
@@ -102,6 +129,8 @@ pub struct Observation {
     pub features: Matrix,
     /// Which actions each row allows; action 0 always.
     pub allowed: ActionBits,
+    /// What only an oracle may see; empty unless the policy looks inside.
+    pub latent: Latent,
 }
 
 impl Observation {
@@ -284,6 +313,16 @@ pub struct MaskedAction {
 pub trait Policy: Debug + Send + Sync {
     /// What it reads.
     fn views(&self) -> Views;
+
+    /// What it asks for in [`Observation::latent`]: oracles do, agents never (a test reads their sources).
+    fn looks_inside(&self) -> Option<Look<'_>> {
+        None
+    }
+
+    /// Figures that it can state about itself, for the summary: a bound, a price, an error.
+    fn facts(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 
     /// pi(a | x) for every row: `rows × actions`, 0 where masked, each row summing to 1. A posterior sampler is its
     /// finite law: its probabilities are a function of (observation, seed).

@@ -351,6 +351,11 @@ pub trait ResponseModule: Debug + Send + Sync {
         0
     }
 
+    /// Those of its columns that carry the past of a consumer on, as (column, name): what an oracle knows of the state.
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[]
+    }
+
     /// Sets the columns where they do not start at 0; `rows` consumers from number `first` on.
     fn start(&self, _seed: Seed, _first: u32, _people: &People, _columns: &mut [Vec<f32>]) {}
 

@@ -13,10 +13,12 @@ mod calibration;
 mod clock;
 mod forces;
 mod funnel;
+mod latent;
 mod mask;
 mod model;
 mod observation;
 mod purchase;
+pub mod reduced;
 mod sections;
 mod shard;
 mod start;
@@ -106,6 +108,37 @@ impl Campaign {
         environment.live_history();
         environment.share_budget();
         environment
+    }
+
+    /// The market of the first so many consumers, for trials.
+    #[must_use]
+    pub fn open_some(&self, seed: Seed, consumers: u32) -> Box<dyn Environment> {
+        Box::new(self.open_first(seed, consumers.min(self.model.spec.consumers)))
+    }
+
+    /// Whether consumers touch each other.
+    #[must_use]
+    pub fn is_coupled(&self) -> bool {
+        self.model.budget.is_some() || self.model.modules.iter().any(|module| module.is_coupling())
+    }
+
+    /// Names of the modules that draw luck of their own before the orders of a tick.
+    #[must_use]
+    pub fn modules_that_draw(&self) -> Vec<&'static str> {
+        let names = self.model.module_names.iter().zip(&self.model.modules);
+        names.filter(|(_, module)| module.draws_in_tick()).map(|(name, _)| *name).collect()
+    }
+
+    /// Money for messages over the whole run.
+    #[must_use]
+    pub fn budget(&self) -> Option<Money> {
+        self.model.budget
+    }
+
+    /// What can be sent.
+    #[must_use]
+    pub fn catalogue(&self) -> &crate::market::catalogue::Catalogue {
+        &self.model.catalogue
     }
 
     /// What each module shares among all consumers.

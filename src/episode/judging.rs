@@ -115,7 +115,7 @@ impl Judging<'_> {
                 let mut record = self.open(shard);
                 for tick in 0..self.spec.horizon {
                     // What may be seen of each consumer before the decision.
-                    exchange.observe(shard, views);
+                    exchange.observe(shard, views, self.policy);
                     // One action per consumer, and what it brought.
                     exchange.act(shard, self.policy, self.seed)?;
                     // Integers are counted; nothing else is kept.
@@ -215,7 +215,7 @@ impl Lane {
         law: bool,
     ) -> Result<(), MaskedAction> {
         let exchange = &mut self.exchange;
-        exchange.observe(shard, views);
+        exchange.observe(shard, views, judging.policy);
         exchange.act(shard, judging.policy, judging.seed)?;
         self.record.count(tick, &exchange.decision, &exchange.outcome, &judging.weights);
         if let Some(window) = &mut self.window {

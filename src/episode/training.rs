@@ -200,9 +200,10 @@ impl Lane {
     }
 
     fn step(&mut self, shard: &mut dyn Shard, policy: &dyn Policy, seed: Seed) -> Result<(), MaskedAction> {
-        self.exchange.observe(shard, policy.views());
+        self.exchange.observe(shard, policy.views(), policy);
         // The truth of this tick must be read before it is lived.
-        let told = self.with_regret && shard.truth().map(|truth| truth.expected_rewards(&mut self.expected)).is_some();
+        let truth = if self.with_regret { shard.truth().filter(|truth| !truth.is_costly()) } else { None };
+        let told = truth.map(|truth| truth.expected_rewards(&mut self.expected)).is_some();
         self.exchange.act(shard, policy, seed)?;
         self.regret = told.then(|| self.pseudo_regret());
         self.profit = self.exchange.outcome.profits.iter().copied().sum();

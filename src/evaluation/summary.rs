@@ -13,7 +13,7 @@
 //! | `discount_per_order` | discount given, per order of any kind |
 
 use super::metric::{Metric, mean_of, ratio_of};
-use super::{BASELINE, Comparison, Guardrail, Limit, Results, Unit, hash};
+use super::{BASELINE, Comparison, Contender, Guardrail, Limit, Results, Unit, hash};
 use crate::episode::{CONTACT_BINS, Record, discount_weights};
 use crate::protocol::{Kpi, Spec};
 use crate::units::Money;
@@ -85,8 +85,27 @@ pub struct PolicySummary {
     /// How learning went, for agents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning: Option<LearningSummary>,
+    /// What an oracle states about itself: a bound, a price, the error of its grid.
+    #[serde(skip_serializing_if = "Facts::is_empty")]
+    pub facts: Facts,
     /// Promises of the file.
     pub guardrails: Vec<Held>,
+}
+
+/// Named figures, in their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts(pub Vec<(&'static str, f64)>);
+
+impl Facts {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Facts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 /// Shares of consumers per bin of [`CONTACT_BINS`], over all replications.
@@ -252,6 +271,10 @@ impl Figures<'_> {
             metrics,
             contacts: contact_shares(units),
             learning: learning(units),
+            facts: match &contestant.contender {
+                Contender::Fixed(policy) => Facts(policy.facts()),
+                Contender::Learner(..) => Facts::default(),
+            },
         }
     }
 

@@ -1,10 +1,10 @@
 //! The policy that knows every probability and looks one tick ahead.
 
 use super::state_actions::StateActions;
-use super::{Inside, OracleBuild};
+use super::{Inside, OracleBuild, greatest};
 use crate::environment::logit::LogitWorld;
 use crate::matrix::Matrix;
-use crate::protocol::{Decision, Observation, Policy, Views, World};
+use crate::protocol::{Decision, Look, Observation, Policy, Views, World};
 use crate::random::Seed;
 use crate::registry::{Entry, Refusal, Values};
 
@@ -23,13 +23,32 @@ fn build(values: &Values, inside: Inside<'_>) -> Result<Box<dyn Policy>, Refusal
             Ok(Box::new(StateActions { actions: world.myopic_actions(), width: world.spec().actions.len() }))
         }
         Inside::Logit(world) => Ok(Box::new(MyopicLogit { world: world.clone() })),
-        Inside::Campaign(_) => Err(Refusal::new(
-            values,
-            "kind",
-            "`myopic` needs a market of kind \"finite\" or \"logit\": the expected reward of a message in a market of kind \
-             \"market\" is not computed",
-            "use another market, or an agent that learns",
-        )),
+        Inside::Campaign(campaign) => {
+            super::require_closed_form(values, "myopic", campaign)?;
+            Ok(Box::new(MyopicCampaign))
+        }
+    }
+}
+
+/// Takes the greatest expected profit, orders after a click counted at once.
+#[derive(Debug)]
+struct MyopicCampaign;
+
+impl Policy for MyopicCampaign {
+    fn views(&self) -> Views {
+        Views::default()
+    }
+
+    fn looks_inside(&self) -> Option<Look<'_>> {
+        Some(Look::State)
+    }
+
+    fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {
+        greatest::write(observation, probabilities, |row, action| observation.latent.expected.get(row, action));
+    }
+
+    fn decide(&self, observation: &Observation, _seed: Seed, decision: &mut Decision) {
+        greatest::decide(observation, decision, |row, action| observation.latent.expected.get(row, action));
     }
 }
 

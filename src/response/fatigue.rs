@@ -66,6 +66,10 @@ struct Fatigue {
 }
 
 impl ResponseModule for Fatigue {
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "fatigue")]
+    }
+
     fn signals(&self) -> &[(Signal, usize)] {
         &[(Signal::Fatigue, 0)]
     }

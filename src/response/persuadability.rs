@@ -41,6 +41,10 @@ impl ResponseModule for Persuadability {
         1
     }
 
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "activation")]
+    }
+
     fn advance(&self, _view: &View<'_>, contacts: &Contacts, responses: &Responses, next: &mut [Vec<f32>]) {
         for value in &mut next[0] {
             *value *= self.kept;

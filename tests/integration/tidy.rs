@@ -159,3 +159,13 @@ fn heavy_crates_stay_in_their_layer() {
     }
     assert!(breaches.is_empty(), "{}", breaches.join("\n"));
 }
+
+#[test]
+fn agents_never_look_inside() {
+    let agents: Vec<(String, String)> =
+        texts().into_iter().filter(|(relative, _)| relative.starts_with("agent")).collect();
+    assert!(agents.len() > 20);
+    for (relative, text) in agents {
+        assert!(!text.contains("looks_inside") && !text.contains(".latent"), "{relative} looks inside");
+    }
+}

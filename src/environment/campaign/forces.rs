@@ -140,6 +140,16 @@ impl Forces {
         }
     }
 
+    /// A column of a module.
+    pub fn column(&self, module: usize, column: usize) -> &[f32] {
+        &self.columns[module][column]
+    }
+
+    /// A column of a module, to be set.
+    pub fn column_mut(&mut self, module: usize, column: usize) -> &mut [f32] {
+        &mut self.columns[module][column]
+    }
+
     /// Lets every module write its own columns while it sees the others'.
     fn write(
         &mut self,

@@ -58,6 +58,8 @@ pub struct Model {
     pub catalogue: Catalogue,
     /// The forces, in registry order.
     pub modules: Vec<Box<dyn ResponseModule>>,
+    /// Their names.
+    pub module_names: Vec<&'static str>,
     /// The calendar.
     pub clock: Clock,
     /// The law of the people.

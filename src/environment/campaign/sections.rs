@@ -177,8 +177,12 @@ impl Sections {
     }
 
     /// The modules in registry order, whatever the order of the file.
-    fn modules(&self, surroundings: &Surroundings<'_>, refusals: &mut Vec<Refusal>) -> Vec<Box<dyn ResponseModule>> {
-        let mut modules = Vec::new();
+    fn modules(
+        &self,
+        surroundings: &Surroundings<'_>,
+        refusals: &mut Vec<Refusal>,
+    ) -> (Vec<&'static str>, Vec<Box<dyn ResponseModule>>) {
+        let (mut names, mut modules) = (Vec::new(), Vec::new());
         for entry in MODULES {
             let values = match &self.modules {
                 None => CORE.contains(&entry.name).then(|| Values::defaults(entry.parameters)),
@@ -186,18 +190,21 @@ impl Sections {
             };
             if let Some(values) = values {
                 match (entry.build.create)(&values, surroundings) {
-                    Ok(module) => modules.push(module),
+                    Ok(module) => {
+                        names.push(entry.name);
+                        modules.push(module);
+                    }
                     Err(refusal) => refusals.push(refusal),
                 }
             }
         }
-        modules
+        (names, modules)
     }
 
     fn model(
         &self,
         catalogue: Catalogue,
-        modules: Vec<Box<dyn ResponseModule>>,
+        (module_names, modules): (Vec<&'static str>, Vec<Box<dyn ResponseModule>>),
         mask: MaskRules,
         population: Population,
         clock: Clock,
@@ -244,6 +251,7 @@ impl Sections {
             clock_offsets_hours: offsets,
             catalogue,
             modules,
+            module_names,
         }
     }
 

@@ -10,7 +10,9 @@ use super::purchase::{Organic, Till};
 use super::start;
 use super::state::{ARRIVED, LateOrder, State};
 use crate::market::people::People;
-use crate::protocol::{ActionBits, Decision, Kpi, MaskedAction, Observation, Outcome, Shard, Truth, Views};
+use crate::protocol::{
+    ActionBits, Decision, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Truth, Views,
+};
 use crate::random::{Purpose, Seed};
 use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};
 use crate::units::Money;
@@ -25,7 +27,7 @@ pub(super) const RATES_AND_SCRATCH_BYTES: usize = 12 * size_of::<f32>();
 
 /// Buffers of a step, kept so that a step allocates nothing.
 #[derive(Clone, Debug, Default)]
-struct Scratch {
+pub(super) struct Scratch {
     organic: Organic,
     contacts: Contacts,
     predictors: MessagePredictors,
@@ -40,7 +42,7 @@ struct Scratch {
     orders: Vec<Order>,
     order_reports: Vec<OrderReport>,
     leaving: Vec<u32>,
-    mask: ActionBits,
+    pub(super) mask: ActionBits,
     mask_tick: Option<i32>,
 }
 
@@ -63,7 +65,9 @@ pub struct CampaignShard {
     pub(super) rates: Arc<Rates>,
     pub(super) state: State,
     pub(super) forces: Forces,
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
+    /// What an oracle with hindsight was told.
+    best_rules: Option<Vec<u16>>,
     /// Who may use actions that cost money, while a budget is shared.
     pub(super) gate: Gate,
     /// Share of the budget left at the start of the tick.
@@ -94,6 +98,32 @@ impl CampaignShard {
             state,
             forces,
             scratch: Scratch::default(),
+            best_rules: None,
+            gate: Gate::Open,
+            budget_left: 1.0,
+            spent: Money::ZERO,
+        }
+    }
+
+    /// Rows of these traits at tick 0 without a past, reachable everywhere.
+    pub(super) fn of_states(model: &Arc<Model>, people: People, series: &Arc<Series>) -> Self {
+        let channels = model.catalogue.channels.len();
+        let mut state = State::new(people.len(), channels);
+        let everywhere = ((1u16 << channels) - 1) as u8;
+        state.consent.fill(everywhere);
+        state.address.fill(everywhere);
+        let seed = Seed::new(0);
+        Self {
+            model: Arc::clone(model),
+            seed,
+            first: 0,
+            tick: 0,
+            rates: Arc::new(rates(model, &people)),
+            forces: Forces::new(&model.modules, seed, 0, &people, Arc::clone(series)),
+            people: Arc::new(people),
+            state,
+            scratch: Scratch::default(),
+            best_rules: None,
             gate: Gate::Open,
             budget_left: 1.0,
             spent: Money::ZERO,
@@ -147,7 +177,7 @@ impl CampaignShard {
             .map_or(0, |message| message.hour)
     }
 
-    fn refresh_mask(&mut self) {
+    pub(super) fn refresh_mask(&mut self) {
         if self.scratch.mask_tick == Some(self.tick) {
             return;
         }
@@ -160,7 +190,7 @@ impl CampaignShard {
     }
 
     /// One tick, in the order of docs/market.md 1.2.
-    fn live(&mut self, decision: &Decision, outcome: &mut Outcome) {
+    pub(super) fn live(&mut self, decision: &Decision, outcome: &mut Outcome) {
         let rows = self.people.len();
         outcome.reset(rows);
         self.welcome();
@@ -424,6 +454,17 @@ impl Shard for CampaignShard {
         Ok(())
     }
 
+    fn reveal(&mut self, look: Look<'_>, latent: &mut Latent) {
+        match look {
+            Look::State => self.reveal_state(latent),
+            Look::Future(rules) => {
+                let best = self.best_rules.take().unwrap_or_else(|| self.best_rules_in_hindsight(rules));
+                latent.best_rules.clone_from(&best);
+                self.best_rules = Some(best);
+            }
+        }
+    }
+
     fn truth(&self) -> Option<&dyn Truth> {
         self.is_closed_form().then_some(self as &dyn Truth)
     }
@@ -438,7 +479,7 @@ impl Shard for CampaignShard {
 
 impl CampaignShard {
     /// Expected margin beyond the horizon (docs/market.md 9.2), a pending order included.
-    fn terminal_value(&self, row: usize) -> f64 {
+    pub(super) fn terminal_value(&self, row: usize) -> f64 {
         let model = &self.model;
         if self.state.alive[row] <= 0.0 {
             return 0.0;

@@ -28,21 +28,42 @@ struct Ending {
     remembered: bool,
 }
 
-/// Probability of an order of one's own accord, and what it would earn, per row.
-struct Organic {
-    probability: Vec<f32>,
-    earned: Vec<f64>,
+/// The state after one ending, and the order of one's own accord that follows; one value per row.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    /// Probability of that order.
+    pub order: Vec<f32>,
+    /// What it would earn.
+    pub earned: Vec<f64>,
+    /// The modules after they took the ending in.
+    pub forces: Forces,
 }
 
-/// The funnel of one message sent to everybody.
-struct Funnel {
-    deliver: Vec<f32>,
-    open: Vec<f32>,
-    click: Vec<f32>,
-    convert: Vec<f32>,
-    remember: Vec<f32>,
+/// One message sent to every row: the funnel, and where each ending leads.
+#[derive(Clone, Debug)]
+pub(super) struct Prospect {
+    /// Probability of being delivered.
+    pub deliver: Vec<f32>,
+    /// Probability of being opened, once delivered.
+    pub open: Vec<f32>,
+    /// Probability of a click, once opened.
+    pub click: Vec<f32>,
+    /// Probability of an order, now or later, once clicked.
+    pub convert: Vec<f32>,
+    /// Probability that the coupon is remembered, once opened.
+    pub remember: Vec<f32>,
+    /// Probability of withdrawing consent, once delivered.
+    pub opt_out: Vec<f32>,
     /// Share of the orders after a click that are placed in the session.
-    session_share: f32,
+    pub session_share: f32,
+    /// What an order through the message earns.
+    pub earned: Vec<f64>,
+    /// Delivered and not opened.
+    pub ignored: Way,
+    /// Opened, and clicked: the coupon is not remembered, or there is none.
+    pub forgotten: [Way; 2],
+    /// The same with the coupon remembered, where there is one.
+    pub remembered: Option<[Way; 2]>,
 }
 
 impl CampaignShard {
@@ -56,43 +77,84 @@ impl CampaignShard {
     pub(super) fn expect(&self, eventual: bool, expected: &mut Matrix) {
         let rows = self.people.len();
         expected.reset(rows, self.model.catalogue.messages.len() + 1);
-        let untouched = self.organic(&Contacts::default(), &Responses::default(), &self.prices_as_they_are());
+        let untouched = self.untouched();
         for row in 0..rows {
             expected.set(row, 0, self.without_session(&untouched, row) as f32);
         }
         for (index, message) in self.model.catalogue.messages.iter().enumerate() {
-            self.expect_of(message, index + 1, eventual, &untouched, expected);
+            let prospect = self.prospect(message);
+            for row in 0..rows {
+                let value = self.expect_of(&prospect, &untouched, row, eventual) - message.cost.amount();
+                expected.set(row, index + 1, value as f32);
+            }
         }
     }
 
-    fn expect_of(&self, message: &Message, action: usize, eventual: bool, untouched: &Organic, expected: &mut Matrix) {
-        let rows = self.people.len();
+    /// Expected profit of a message before its cost: the sum over its endings.
+    pub(super) fn expect_of(&self, prospect: &Prospect, untouched: &Way, row: usize, eventual: bool) -> f64 {
+        let [deliver, open, click, convert, remember] =
+            [&prospect.deliver, &prospect.open, &prospect.click, &prospect.convert, &prospect.remember]
+                .map(|column| f64::from(column[row]));
+        let share = if eventual { 1.0 } else { f64::from(prospect.session_share) };
+        let in_mind = |clicked: usize| {
+            let without = self.without_session(&prospect.forgotten[clicked], row);
+            let with = prospect.remembered.as_ref().map_or(without, |ways| self.without_session(&ways[clicked], row));
+            remember * with + (1.0 - remember) * without
+        };
+        let session = convert * share * f64::from(self.state.alive[row]);
+        let clicked = session * prospect.earned[row] + (1.0 - session) * in_mind(1);
+        let opened = click * clicked + (1.0 - click) * in_mind(0);
+        let delivered = open * opened + (1.0 - open) * self.without_session(&prospect.ignored, row);
+        deliver * delivered + (1.0 - deliver) * self.without_session(untouched, row)
+    }
+
+    /// Nothing sent.
+    pub(super) fn untouched(&self) -> Way {
+        self.way(&Contacts::default(), &Responses::default(), &self.prices_as_they_are())
+    }
+
+    /// The message sent to every row.
+    pub(super) fn prospect(&self, message: &Message) -> Prospect {
         let contacts = self.everybody(message);
-        let funnel = self.funnel(message, &contacts);
+        let rows = self.people.len();
+        let channel = usize::from(message.channel);
+        let nobody = vec![false; rows];
+        let moment = self.moment_of(&nobody, &[]);
+        let mut predictors = MessagePredictors::default();
+        predictors.reset(rows);
+        self.forces.contribute_to_messages(&self.model.modules, &moment, &contacts, &mut predictors);
+        let intercepts = self.model.intercepts[channel];
+        let open =
+            |row: usize| (sigmoid(predictors.open[row] + intercepts.open) * predictors.open_factor[row]).min(1.0);
+        let frequency = |row: usize| self.model.conversion_frequency_weight * self.people.rate_log_ratio[row];
+        let convert = |row: usize| sigmoid(intercepts.convert + frequency(row) + predictors.convert[row]);
+        let shifted = |logits: &[f32], by: f32| logits.iter().map(|logit| sigmoid(logit + by)).collect();
         let ending =
             |opened, clicked, remembered| self.ending(message, &contacts, Ending { opened, clicked, remembered });
         let has_coupon = message.discount > 0.0;
-        let ignored = ending(false, false, false);
-        let forgotten = [ending(true, false, false), ending(true, true, false)];
-        let remembered = has_coupon.then(|| [ending(true, false, true), ending(true, true, true)]);
-        let share = if eventual { 1.0 } else { f64::from(funnel.session_share) };
-        for row in 0..rows {
-            let [deliver, open, click, convert, remember] =
-                [&funnel.deliver, &funnel.open, &funnel.click, &funnel.convert, &funnel.remember]
-                    .map(|column| f64::from(column[row]));
-            let in_mind = |clicked: usize| {
-                let without = self.without_session(&forgotten[clicked], row);
-                let with = remembered.as_ref().map_or(without, |pair| self.without_session(&pair[clicked], row));
-                remember * with + (1.0 - remember) * without
-            };
-            let session = convert * share * f64::from(self.state.alive[row]);
-            let in_session = self.earned(untouched, row, message.discount);
-            let clicked = session * in_session + (1.0 - session) * in_mind(1);
-            let opened = click * clicked + (1.0 - click) * in_mind(0);
-            let delivered = open * opened + (1.0 - open) * self.without_session(&ignored, row);
-            let sent = deliver * delivered + (1.0 - deliver) * self.without_session(untouched, row);
-            expected.set(row, action, (sent - message.cost.amount()) as f32);
+        Prospect {
+            deliver: (0..rows).map(|row| self.delivers(channel, row)).collect(),
+            open: (0..rows).map(open).collect(),
+            click: shifted(&predictors.click, intercepts.click),
+            convert: (0..rows).map(convert).collect(),
+            opt_out: shifted(&predictors.opt_out, intercepts.opt_out),
+            session_share: predictors.timing.session_share,
+            earned: (0..rows).map(|row| self.margin_of(&self.forces, &moment, row, message.discount)).collect(),
+            ignored: ending(false, false, false),
+            forgotten: [ending(true, false, false), ending(true, true, false)],
+            remembered: has_coupon.then(|| [ending(true, false, true), ending(true, true, true)]),
+            remember: predictors.redeem,
         }
+    }
+
+    /// Probability that a message on the channel arrives.
+    fn delivers(&self, channel: usize, row: usize) -> f32 {
+        let figures = &self.model.catalogue.channels[channel];
+        let has_address = self.state.address[row] >> channel & 1 == 1;
+        let consents = self.model.mask.audit || self.state.consent[row] >> channel & 1 == 1;
+        let visits = if figures.requires_visit { self.rates.visit[row] * self.state.alive[row] } else { 1.0 };
+        let arrives = (1.0 - figures.hard_bounce_rate) * (1.0 - figures.soft_bounce_rate);
+        if has_address && consents { arrives * visits } else { 0.0 }
     }
 
     /// The message, sent to every row.
@@ -106,38 +168,6 @@ impl CampaignShard {
         }
     }
 
-    fn funnel(&self, message: &Message, contacts: &Contacts) -> Funnel {
-        let rows = self.people.len();
-        let channel = usize::from(message.channel);
-        let figures = &self.model.catalogue.channels[channel];
-        let nobody = vec![false; rows];
-        let moment = self.moment_of(&nobody, &[]);
-        let mut predictors = MessagePredictors::default();
-        predictors.reset(rows);
-        self.forces.contribute_to_messages(&self.model.modules, &moment, contacts, &mut predictors);
-        let intercepts = self.model.intercepts[channel];
-        let arrives = (1.0 - figures.hard_bounce_rate) * (1.0 - figures.soft_bounce_rate);
-        let deliver = |row: usize| {
-            let has_address = self.state.address[row] >> channel & 1 == 1;
-            let consents = self.model.mask.audit || self.state.consent[row] >> channel & 1 == 1;
-            let visits = if figures.requires_visit { self.rates.visit[row] * self.state.alive[row] } else { 1.0 };
-            if has_address && consents { arrives * visits } else { 0.0 }
-        };
-        let open =
-            |row: usize| (sigmoid(predictors.open[row] + intercepts.open) * predictors.open_factor[row]).min(1.0);
-        let frequency = |row: usize| self.model.conversion_frequency_weight * self.people.rate_log_ratio[row];
-        Funnel {
-            deliver: (0..rows).map(deliver).collect(),
-            open: (0..rows).map(open).collect(),
-            click: predictors.click.iter().map(|click| sigmoid(click + intercepts.click)).collect(),
-            convert: (0..rows)
-                .map(|row| sigmoid(intercepts.convert + frequency(row) + predictors.convert[row]))
-                .collect(),
-            session_share: predictors.timing.session_share,
-            remember: predictors.redeem.clone(),
-        }
-    }
-
     /// What everybody would pay in this tick if nothing were sent.
     fn prices_as_they_are(&self) -> Vec<f32> {
         let price = |row: usize| {
@@ -147,7 +177,7 @@ impl CampaignShard {
         (0..self.people.len()).map(price).collect()
     }
 
-    fn ending(&self, message: &Message, contacts: &Contacts, ending: Ending) -> Organic {
+    fn ending(&self, message: &Message, contacts: &Contacts, ending: Ending) -> Way {
         let rows = contacts.len();
         let mut responses = Responses::default();
         responses.reset(rows);
@@ -160,23 +190,23 @@ impl CampaignShard {
         } else {
             self.prices_as_they_are()
         };
-        self.organic(contacts, &responses, &prices)
+        self.way(contacts, &responses, &prices)
     }
 
     /// Orders of one's own accord after the modules took these responses in.
-    fn organic(&self, contacts: &Contacts, responses: &Responses, prices: &[f32]) -> Organic {
+    fn way(&self, contacts: &Contacts, responses: &Responses, prices: &[f32]) -> Way {
         let rows = self.people.len();
         let nobody = vec![false; rows];
         let moment = self.moment_of(&nobody, prices);
-        let mut forces: Forces = self.forces.clone();
+        let mut forces = self.forces.clone();
         forces.advance(&self.model.modules, &moment, contacts, responses);
         let mut log_hazard = vec![self.model.order_offset; rows];
         forces.contribute_to_orders(&self.model.modules, &moment, &mut log_hazard);
-        let probability = |row: usize| {
+        let order = |row: usize| {
             1.0 - exp(-self.rates.order[row] * self.state.alive[row] * exp(log_hazard[row].min(LOG_HAZARD_MAX)))
         };
-        let earned = |row: usize| self.margin_of(&forces, &moment, row, 1.0 - prices[row]);
-        Organic { probability: (0..rows).map(probability).collect(), earned: (0..rows).map(earned).collect() }
+        let earned = (0..rows).map(|row| self.margin_of(&forces, &moment, row, 1.0 - prices[row])).collect();
+        Way { order: (0..rows).map(order).collect(), earned, forces }
     }
 
     /// Expected profit of an order of this row with a discount.
@@ -186,27 +216,14 @@ impl CampaignShard {
         basket * quantity * (self.model.margin - f64::from(discount))
     }
 
-    /// Profit of an order in the session, at the message's discount.
-    fn earned(&self, untouched: &Organic, row: usize, discount: f32) -> f64 {
-        if discount <= 0.0 && self.prices_are_full(row) {
-            return untouched.earned[row];
-        }
-        let moment = self.moment_of(&[], &[]);
-        self.margin_of(&self.forces, &moment, row, discount)
-    }
-
-    fn prices_are_full(&self, row: usize) -> bool {
-        !(self.state.coupon_remembered[row] && self.state.has_coupon(row, self.tick))
-    }
-
     /// Expected profit of an order that is due, or else of one's own accord.
-    fn without_session(&self, organic: &Organic, row: usize) -> f64 {
+    pub(super) fn without_session(&self, way: &Way, row: usize) -> f64 {
         if self.state.pending_tick[row] != NOT_PENDING && self.state.pending_tick[row] <= self.tick {
             let moment = self.moment_of(&[], &[]);
             let discount = self.state.pending_discount[row];
             return f64::from(self.state.alive[row]) * self.margin_of(&self.forces, &moment, row, discount);
         }
-        f64::from(organic.probability[row]) * organic.earned[row]
+        f64::from(way.order[row]) * way.earned[row]
     }
 
     fn moment_of<'a>(&'a self, visiting: &'a [bool], prices: &'a [f32]) -> Moment<'a> {
@@ -217,5 +234,9 @@ impl CampaignShard {
 impl Truth for CampaignShard {
     fn expected_rewards(&self, expected: &mut Matrix) {
         self.expect(false, expected);
+    }
+
+    fn is_costly(&self) -> bool {
+        true
     }
 }
