@@ -33,6 +33,7 @@ use budget::Gate;
 use model::Model;
 use shard::CampaignShard;
 use start::Customers;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The market.
@@ -71,14 +72,39 @@ impl World for Campaign {
             + columns * size_of::<f32>()
     }
 
-    fn open(&self, seed: Seed) -> Box<dyn Environment> {
-        use rayon::prelude::*;
+    fn part_consumers(&self) -> u32 {
         let consumers = self.model.spec.consumers;
-        let starts: Vec<u32> = (0..consumers).step_by(SHARD_CONSUMERS as usize).collect();
+        if couples(&self.model) { consumers } else { consumers.min(PART_CONSUMERS) }
+    }
+
+    fn open_part(&self, seed: Seed, part: u32) -> Box<dyn Environment> {
+        let first = part.saturating_mul(self.part_consumers());
+        let end = first.saturating_add(self.part_consumers()).min(self.model.spec.consumers);
+        self.open_consumers(seed, first..end)
+    }
+
+    fn open(&self, seed: Seed) -> Box<dyn Environment> {
+        self.open_consumers(seed, 0..self.model.spec.consumers)
+    }
+}
+
+/// Consumers of a part: enough shards to keep many threads busy, few enough to fit a small machine several times.
+const PART_CONSUMERS: u32 = 256 * SHARD_CONSUMERS;
+
+/// Whether consumers touch each other.
+fn couples(model: &Model) -> bool {
+    model.budget.is_some()
+}
+
+impl Campaign {
+    /// Consecutive consumers, from the first of a shard on.
+    fn open_consumers(&self, seed: Seed, consumers: Range<u32>) -> Box<dyn Environment> {
+        use rayon::prelude::*;
+        let starts: Vec<u32> = consumers.clone().step_by(SHARD_CONSUMERS as usize).collect();
         let shards = starts
             .into_par_iter()
             .map(|first| {
-                let range = first..consumers.min(first.saturating_add(SHARD_CONSUMERS));
+                let range = first..consumers.end.min(first.saturating_add(SHARD_CONSUMERS));
                 CampaignShard::open(&self.model, seed, range, self.customers.as_deref())
             })
             .collect();
@@ -124,7 +150,7 @@ impl Environment for CampaignEnvironment {
     }
 
     fn is_coupled(&self) -> bool {
-        self.model.budget.is_some()
+        couples(&self.model)
     }
 
     fn shards_mut(&mut self) -> Vec<&mut dyn Shard> {
