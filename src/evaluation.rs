@@ -6,13 +6,16 @@
 
 mod baseline;
 mod comparison;
+mod entrant;
 mod hash;
 mod metric;
+mod spread;
 mod summary;
 
 pub use baseline::{BASELINE, NoContact};
 pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit};
 pub use metric::{Metric, mean_of, ratio_of};
+pub use spread::Spread;
 pub use summary::{
     Held, Lead, LearningSummary, MetricTable, PolicySummary, Summary, Title, cumulative_incremental_profit, summarise,
 };

@@ -26,6 +26,23 @@ pub trait World: Debug + Send + Sync {
     fn spec(&self) -> &Spec;
     /// The market at tick 0 of this seed, its history lived.
     fn open(&self, seed: Seed) -> Box<dyn Environment>;
+    /// Consumers of each part but the last. Where consumers do not touch each other, a market of many can be opened part
+    /// by part, so that memory holds one part at a time; else, and unless a market says otherwise, one part is all.
+    ///
+    /// A whole number of groups of 16 shards, so that a log has the same order either way.
+    fn part_consumers(&self) -> u32 {
+        self.spec().consumers
+    }
+    /// Number of parts, at least 1.
+    fn parts(&self) -> u32 {
+        self.spec().consumers.div_ceil(self.part_consumers().max(1)).max(1)
+    }
+    /// The consumers of one part, numbered from 0, as [`World::open`] of this seed has them: their numbers, their
+    /// history, their luck.
+    fn open_part(&self, seed: Seed, part: u32) -> Box<dyn Environment> {
+        debug_assert!(part == 0 && self.parts() == 1, "a market of several parts opens each of them");
+        self.open(seed)
+    }
     /// What the consumers are called outside, by number, where a customer file says so; else they go by their number.
     fn consumer_names(&self) -> Option<Arc<[String]>> {
         None

@@ -28,7 +28,7 @@ pub use file::NamedFile;
 pub use section::is_name;
 
 use crate::episode::Training;
-use crate::evaluation::{Contestant, Guardrail};
+use crate::evaluation::{Contender, Contestant, Guardrail};
 use crate::protocol::World;
 use crate::random::Seed;
 use crate::registry::{Refusal, Value, Values};
@@ -213,19 +213,23 @@ fn check_sections(
 /// Checks everything, then builds what can be built; a result counts only if no fault was noted.
 fn check(reader: &mut Reader<'_>, root: &Section<'_>, overrides: &Overrides, registries: &Registries) -> Option<Parts> {
     let checked = check_sections(reader, root, overrides, registries);
-    let built = checked.plan?.build(reader)?;
-    let contestants = contestant::build(reader, checked.candidates, &built);
+    let plan = checked.plan?;
+    let built = plan.build(reader)?;
+    let chosen = |name: &String| overrides.policies.is_empty() || overrides.policies.contains(name);
+    let mut contestants = contestant::build(reader, checked.candidates, &built);
+    contestants.retain(|contestant| chosen(&contestant.name));
+    let trains = contestants.iter().any(|contestant| matches!(contestant.contender, Contender::Learner(_)));
+    plan.check_memory(reader, &built, trains);
     let reward = checked.reward.and_then(|reward| reward.resolve(reader, built.spec()));
     let guardrails = section::resolve_guardrails(reader, built.spec(), checked.guardrails);
     let (header, training) = (checked.header?, Training { reward: reward?, ..checked.training? });
-    let chosen = |name: &String| overrides.policies.is_empty() || overrides.policies.contains(name);
     Some(Parts {
         name: header.text("name").to_owned(),
         question: header.text("question").to_owned(),
         seed: overrides.seed.unwrap_or(header.integer("seed").unsigned_abs()),
         replications: overrides.replications.unwrap_or(u32::try_from(header.integer("replications")).unwrap_or(1)),
         world: built.into_world(),
-        contestants: contestants.into_iter().filter(|contestant| chosen(&contestant.name)).collect(),
+        contestants,
         training,
         guardrails,
     })

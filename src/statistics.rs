@@ -38,16 +38,51 @@ pub fn from_moments(mean: f64, variance: f64, count: f64) -> Estimate {
 /// Mean and unbiased variance (two passes); variance 0 for fewer than two values, mean 0 for none.
 #[must_use]
 pub fn mean_and_variance(values: &[f64]) -> (f64, f64) {
-    if values.is_empty() {
-        return (0.0, 0.0);
+    let moments = Moments::of(values.iter().copied());
+    (moments.mean, moments.variance())
+}
+
+/// Count, mean and sum of squared deviations of values that are not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moments {
+    /// Number of values.
+    pub count: f64,
+    /// Their mean; 0 for none.
+    pub mean: f64,
+    /// Sum of squared deviations from the mean.
+    pub squares: f64,
+}
+
+impl Moments {
+    /// Of these values: the mean first, then the deviations from it.
+    #[must_use]
+    pub fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let count = values.clone().count() as f64;
+        let mean = if count > 0.0 { values.clone().sum::<f64>() / count } else { 0.0 };
+        let squares = values.map(|value| (value - mean) * (value - mean)).sum::<f64>();
+        Self { count, mean, squares }
     }
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    if values.len() < 2 {
-        return (mean, 0.0);
+
+    /// Of both sets of values (Chan, Golub & LeVeque 1983, equation 2.1).
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        if self.count == 0.0 || other.count == 0.0 {
+            return if self.count == 0.0 { other } else { self };
+        }
+        let count = self.count + other.count;
+        let difference = other.mean - self.mean;
+        Self {
+            count,
+            mean: self.mean + difference * (other.count / count),
+            squares: self.squares + other.squares + difference * difference * (self.count * other.count / count),
+        }
     }
-    let squares = values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>();
-    (mean, squares / (count - 1.0))
+
+    /// Unbiased variance; 0 for fewer than two values.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        if self.count < 2.0 { 0.0 } else { self.squares / (self.count - 1.0) }
+    }
 }
 
 /// Quantile of Student's t.
@@ -111,6 +146,21 @@ mod tests {
         assert!((interval.mean - 5.5).abs() < 1e-12);
         assert!((interval.standard_error - (55f64 / 60.0).sqrt()).abs() < 1e-12);
         assert!((interval.high - 5.5 - 2.262_157_163 * (55f64 / 60.0).sqrt()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn moments_of_parts_merge_to_those_of_the_whole() {
+        let values: Vec<f64> = (0..1_000).map(|index| 1e6 + f64::from(index * index % 97)).collect();
+        let whole = Moments::of(values.iter().copied());
+        let parts = [0..1, 1..1, 1..400, 400..1_000].map(|range| Moments::of(values[range].iter().copied()));
+        let merged = parts.into_iter().fold(Moments::default(), Moments::merged);
+        assert_eq!(merged.count, 1_000.0);
+        assert!((merged.mean / whole.mean - 1.0).abs() < 1e-14);
+        assert!((merged.variance() / whole.variance() - 1.0).abs() < 1e-10);
+        // By hand: 1, 2 and 6 have mean 3 and variance (4 + 1 + 9) / 2.
+        let by_hand = Moments::of([1.0, 2.0].into_iter()).merged(Moments::of([6.0].into_iter()));
+        assert!((by_hand.mean - 3.0).abs() < 1e-15 && (by_hand.variance() - 7.0).abs() < 1e-14);
+        assert_eq!(Moments::default().variance(), 0.0);
     }
 
     #[test]

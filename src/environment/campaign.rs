@@ -40,6 +40,7 @@ use forces::Series;
 use model::Model;
 use shard::CampaignShard;
 use start::Customers;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The market.
@@ -78,22 +79,36 @@ impl World for Campaign {
             + columns * size_of::<f32>()
     }
 
+    fn part_consumers(&self) -> u32 {
+        let consumers = self.model.spec.consumers;
+        if self.is_coupled() { consumers } else { consumers.min(PART_CONSUMERS) }
+    }
+
+    fn open_part(&self, seed: Seed, part: u32) -> Box<dyn Environment> {
+        let first = part.saturating_mul(self.part_consumers());
+        let end = first.saturating_add(self.part_consumers()).min(self.model.spec.consumers);
+        Box::new(self.open_consumers(seed, first..end))
+    }
+
     fn open(&self, seed: Seed) -> Box<dyn Environment> {
-        Box::new(self.open_first(seed, self.model.spec.consumers))
+        Box::new(self.open_consumers(seed, 0..self.model.spec.consumers))
     }
 }
 
+/// Consumers of a part: enough shards to keep many threads busy, few enough to fit a small machine several times.
+const PART_CONSUMERS: u32 = 256 * SHARD_CONSUMERS;
+
 impl Campaign {
-    /// The market of the first so many consumers.
-    fn open_first(&self, seed: Seed, consumers: u32) -> CampaignEnvironment {
+    /// Consecutive consumers, from the first of a shard on.
+    fn open_consumers(&self, seed: Seed, consumers: Range<u32>) -> CampaignEnvironment {
         use rayon::prelude::*;
-        let starts: Vec<u32> = (0..consumers).step_by(SHARD_CONSUMERS as usize).collect();
+        let starts: Vec<u32> = consumers.clone().step_by(SHARD_CONSUMERS as usize).collect();
         let ticks = -(self.model.history.ticks as i32)..self.model.spec.horizon as i32;
         let series = Arc::new(Series::draw(&self.model.modules, seed, ticks.clone()));
         let shards = starts
             .into_par_iter()
             .map(|first| {
-                let range = first..consumers.min(first.saturating_add(SHARD_CONSUMERS));
+                let range = first..consumers.end.min(first.saturating_add(SHARD_CONSUMERS));
                 CampaignShard::open(&self.model, seed, range, self.customers.as_deref(), &series)
             })
             .collect();
@@ -103,7 +118,7 @@ impl Campaign {
             tick: ticks.start,
             shards,
             spent: Money::ZERO,
-            commons: self.found(seed, consumers),
+            commons: self.found(seed, consumers.end),
         };
         environment.live_history();
         environment.share_budget();
@@ -113,7 +128,7 @@ impl Campaign {
     /// The market of the first so many consumers, for trials.
     #[must_use]
     pub fn open_some(&self, seed: Seed, consumers: u32) -> Box<dyn Environment> {
-        Box::new(self.open_first(seed, consumers.min(self.model.spec.consumers)))
+        Box::new(self.open_consumers(seed, 0..consumers.min(self.model.spec.consumers)))
     }
 
     /// Whether consumers touch each other.

@@ -2,13 +2,13 @@
 
 use super::maturing::{Matured, Window};
 use super::record::ShardRecord;
-use super::{ConsumerRecord, Exchange, Record, discount_weights};
+use super::{Exchange, Record, discount_weights};
 use crate::protocol::{Environment, MaskedAction, Policy, Shard, Spec, Views};
 use crate::random::Seed;
 use rayon::prelude::*;
 
 /// Shards that step together where an uncoupled market is logged: bounds what waits for its window, and is part of the
-/// order of the log.
+/// order of the log. The parts of a market are whole numbers of them.
 const LOGGED_SHARDS: usize = 16;
 
 /// Receives every decision of a judged policy, tick by tick.
@@ -38,6 +38,9 @@ pub struct Recorder<'a> {
 }
 
 /// Drives a frozen policy over the horizon of an environment that stands at tick 0.
+///
+/// The parts of a market ([`crate::protocol::World::open_part`]) may be judged one after the other, with the same sink:
+/// their records, appended in order, are that of the whole market, and so is the log.
 ///
 /// # Errors
 /// Where the policy chooses an action that the mask forbids (and the environment enforces its mask).
@@ -179,17 +182,8 @@ impl Judging<'_> {
 
     /// Adds the shards up, in shard order.
     fn total(&self, records: Vec<Record>) -> Record {
-        let mut total = Record::new(&self.spec);
-        let mut by_consumer = ConsumerRecord::default();
-        for record in records {
-            total.add(&record);
-            if let Some(part) = record.by_consumer {
-                by_consumer.profits.extend(part.profits);
-                by_consumer.terminal_values.extend(part.terminal_values);
-                by_consumer.contacts.extend(part.contacts);
-            }
-        }
-        total.by_consumer = self.by_consumer.then_some(by_consumer);
+        let mut total = Record::new(&self.spec, self.by_consumer);
+        records.into_iter().for_each(|record| total.append(record));
         total
     }
 }

@@ -39,7 +39,9 @@ pub struct ConsumerRecord {
 }
 
 impl Record {
-    pub(super) fn new(spec: &Spec) -> Self {
+    /// Nobody yet; with values per consumer, or without.
+    #[must_use]
+    pub fn new(spec: &Spec, by_consumer: bool) -> Self {
         Self {
             consumers: 0,
             series: vec![Tally::default(); spec.horizon as usize],
@@ -47,23 +49,28 @@ impl Record {
             contacts: [0; CONTACT_BINS.len()],
             terminal_value_micros: 0,
             discount: spec.discount,
-            by_consumer: None,
+            by_consumer: by_consumer.then(ConsumerRecord::default),
         }
     }
 
-    /// Adds other consumers of the same market; commutative but for `by_consumer`, which the caller keeps in order.
-    pub(super) fn add(&mut self, other: &Self) {
-        self.consumers += other.consumers;
-        for (total, tally) in self.series.iter_mut().zip(&other.series) {
+    /// Adds the consumers that come next in the same market. All but `by_consumer` are sums of integers.
+    pub fn append(&mut self, next: Self) {
+        self.consumers += next.consumers;
+        for (total, tally) in self.series.iter_mut().zip(&next.series) {
             *total += tally;
         }
-        for (total, count) in self.action_counts.iter_mut().zip(&other.action_counts) {
+        for (total, count) in self.action_counts.iter_mut().zip(&next.action_counts) {
             *total += count;
         }
-        for (total, count) in self.contacts.iter_mut().zip(&other.contacts) {
+        for (total, count) in self.contacts.iter_mut().zip(&next.contacts) {
             *total += count;
         }
-        self.terminal_value_micros = self.terminal_value_micros.saturating_add(other.terminal_value_micros);
+        self.terminal_value_micros = self.terminal_value_micros.saturating_add(next.terminal_value_micros);
+        if let (Some(each), Some(next)) = (&mut self.by_consumer, next.by_consumer) {
+            each.profits.extend(next.profits);
+            each.terminal_values.extend(next.terminal_values);
+            each.contacts.extend(next.contacts);
+        }
     }
 
     /// A count over the whole horizon (micro-units for money).
@@ -119,7 +126,7 @@ pub(super) struct ShardRecord {
 impl ShardRecord {
     pub(super) fn new(spec: &Spec, rows: usize, by_consumer: bool) -> Self {
         let profits = if by_consumer { vec![0.0; rows] } else { Vec::new() };
-        Self { record: Record::new(spec), contacts: vec![0; rows], profits }
+        Self { record: Record::new(spec, false), contacts: vec![0; rows], profits }
     }
 
     /// Counts one tick.

@@ -97,6 +97,37 @@ fn logging_changes_no_number_and_every_decision_is_logged_once() {
 }
 
 #[test]
+fn a_market_judged_in_parts_gives_the_record_and_the_log_of_the_whole() {
+    // Three parts, the last of them not whole, and the last shard of it neither.
+    let toy = &Toy { part_shards: Some(16), ..Toy::new(40_000, 4) };
+    assert_eq!(toy.parts(), 3);
+    let whole = |sink: Option<&mut dyn DecisionSink>| {
+        let recorder = Recorder { by_consumer: true, sink };
+        judge(toy.open(Seed::new(3)).as_mut(), &Uniform, Seed::new(4), recorder).unwrap()
+    };
+    let in_parts = |mut sink: Option<&mut dyn DecisionSink>| {
+        let mut total = Record::new(toy.spec(), true);
+        for part in 0..toy.parts() {
+            let sink = sink.as_mut().map(|sink| &mut **sink as _);
+            let mut market = toy.open_part(Seed::new(3), part);
+            let recorder = Recorder { by_consumer: true, sink };
+            total.append(judge(market.as_mut(), &Uniform, Seed::new(4), recorder).unwrap());
+        }
+        total
+    };
+    let mut log = Kept { ticks: 2, ..Kept::default() };
+    let record = whole(Some(&mut log));
+    assert_eq!(record.consumers, 40_000);
+    for threads in [1, 2, 7] {
+        assert!(on_threads(threads, || in_parts(None)) == record);
+        let mut kept = Kept { ticks: 2, ..Kept::default() };
+        let logged = &mut kept;
+        assert!(on_threads(threads, || in_parts(Some(logged))) == record);
+        assert!(kept.rows == log.rows, "{threads} threads");
+    }
+}
+
+#[test]
 fn a_record_agrees_with_itself() {
     let toy = Toy::new(2_500, 8);
     let record = judged(&toy, &Uniform, true);

@@ -20,6 +20,8 @@ pub(crate) struct Toy {
     pub coupled: bool,
     /// Messages that may be sent in all; `None`: any number.
     pub budget: Option<i64>,
+    /// Shards of a part; `None`: the market is one part.
+    pub part_shards: Option<u32>,
     /// Consumers whose number divides by this end at tick 2.
     pub ends: Option<u32>,
 }
@@ -49,7 +51,7 @@ impl Toy {
             actions,
             kpis,
         };
-        Self { spec, coupled: false, budget: None, ends: None }
+        Self { spec, coupled: false, budget: None, part_shards: None, ends: None }
     }
 }
 
@@ -58,9 +60,25 @@ impl World for Toy {
         &self.spec
     }
 
+    fn part_consumers(&self) -> u32 {
+        self.part_shards.map_or(self.spec.consumers, |shards| shards * SHARD_ROWS)
+    }
+
+    fn open_part(&self, seed: Seed, part: u32) -> Box<dyn Environment> {
+        let first = part * self.part_consumers();
+        self.open_consumers(seed, first..(first + self.part_consumers()).min(self.spec.consumers))
+    }
+
     fn open(&self, seed: Seed) -> Box<dyn Environment> {
-        let states = (0..self.spec.consumers).step_by(SHARD_ROWS as usize).map(|first| {
-            let consumers = first..(first + SHARD_ROWS).min(self.spec.consumers);
+        self.open_consumers(seed, 0..self.spec.consumers)
+    }
+}
+
+impl Toy {
+    fn open_consumers(&self, seed: Seed, consumers: Range<u32>) -> Box<dyn Environment> {
+        let end = consumers.end;
+        let states = consumers.step_by(SHARD_ROWS as usize).map(|first| {
+            let consumers = first..(first + SHARD_ROWS).min(end);
             State {
                 warmth: consumers.clone().map(|id| seed.uniforms(Purpose::Traits, id, 0, 0)[0]).collect(),
                 opted_out: vec![false; consumers.len()],

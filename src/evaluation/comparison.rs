@@ -1,8 +1,9 @@
 //! Every contestant on the same markets, with the same luck.
 
-use super::{BASELINE, Contender, Contestant, NoContact};
-use crate::episode::{DecisionSink, Learning, Record, Recorder, Training, TrainingError, judge, train};
-use crate::protocol::{Environment, MaskedAction, Policy, World};
+use super::entrant::Entrant;
+use super::{BASELINE, Contestant, Spread};
+use crate::episode::{DecisionSink, Learning, Record, Training, TrainingError};
+use crate::protocol::{Environment, MaskedAction, World};
 use crate::random::Seed;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use std::io;
 const MARKET_PART: u32 = 1;
 const POLICY_PART: u32 = 2;
 /// With more consumers than this, contestants are judged one after the other, each on all threads: memory stays
-/// bounded by one market and one copy. Never changes a result.
+/// bounded by one market (or part of it) and one copy. Never changes a result.
 const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
 
 /// Who meets whom.
@@ -50,6 +51,9 @@ pub struct Unit {
     pub learning: Option<Learning>,
     /// The exact discounted value of the judged policy, where the environment can compute it.
     pub exact_value: Option<f64>,
+    /// How its consumers differ, where one replication is judged in parts: the record keeps no value per consumer then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// What the trained agent saved; of replication 0 only, and not part of the stored unit.
     #[serde(skip)]
     pub agent: Option<Vec<u8>>,
@@ -128,7 +132,8 @@ impl Comparison<'_> {
     /// Runs what the store does not hold yet, on the threads of the current pool.
     ///
     /// # Errors
-    /// The first in (replication, contestant) order.
+    /// The first in (replication, contestant) order; where the market is judged in parts, in (replication, part,
+    /// contestant) order, training before the first part.
     pub fn run(&self, store: &dyn Store) -> Result<Results, ComparisonError> {
         let side_by_side = self.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS;
         let replications: Vec<Result<Vec<Unit>, ComparisonError>> = if side_by_side {
@@ -160,6 +165,9 @@ impl Comparison<'_> {
         if restored.iter().all(|(_, unit)| unit.is_some()) {
             return Ok(restored.into_iter().filter_map(|(_, unit)| unit).collect());
         }
+        if self.world.parts() > 1 {
+            return self.part_by_part(replication, restored, store);
+        }
         // The history is lived once; every contestant gets a copy of the same market.
         let market = self.world.open(self.seed.derive(MARKET_PART, replication));
         if side_by_side {
@@ -169,15 +177,56 @@ impl Comparison<'_> {
                 .collect();
             let units: Vec<Result<Unit, ComparisonError>> = work
                 .into_par_iter()
-                .map(|(address, unit)| unit.or_else(|mut copy| self.unit(address, copy.as_mut(), store)))
+                .map(|(address, unit)| unit.or_else(|copy| self.unit(address, || copy, store)))
                 .collect();
             return units.into_iter().collect();
         }
         let one = |(address, unit): (Address<'_>, Option<Unit>)| match unit {
             Some(unit) => Ok(unit),
-            None => self.unit(address, market.fork().as_mut(), store),
+            None => self.unit(address, || market.fork(), store),
         };
         restored.into_iter().map(one).collect()
+    }
+
+    /// A market that is never open as a whole: each part is lived by everybody before the next is opened.
+    fn part_by_part(
+        &self,
+        replication: u32,
+        restored: Vec<(Address<'_>, Option<Unit>)>,
+        store: &dyn Store,
+    ) -> Result<Vec<Unit>, ComparisonError> {
+        // Intervals by consumer pair all with all, and no value per consumer is stored: one missing unit and all are
+        // judged again.
+        let by_consumer = self.replications == 1;
+        let seed = self.seed.derive(POLICY_PART, replication);
+        let mut lineup: Vec<Result<Unit, Entrant<'_>>> = Vec::new();
+        // Agents learn on markets of their own, before there is a part to hold beside them.
+        for (address, unit) in restored {
+            lineup.push(match unit.filter(|_| !by_consumer) {
+                Some(unit) => Ok(unit),
+                None => Err(self.enter(address, store)?),
+            });
+        }
+        let mut spreads = Vec::new();
+        for part in 0..self.world.parts() {
+            let market = self.world.open_part(self.seed.derive(MARKET_PART, replication), part);
+            debug_assert!(!market.is_coupled(), "what couples consumers couples the parts of their market");
+            let mut each = Vec::new();
+            for entrant in lineup.iter_mut().filter_map(|unit| unit.as_mut().err()) {
+                let mut record = entrant.judge(market.fork().as_mut(), seed, by_consumer)?;
+                each.extend(record.by_consumer.take());
+                entrant.unit_mut().record.append(record);
+            }
+            Spread::add_part(&mut spreads, &each);
+        }
+        let mut spreads = spreads.into_iter();
+        let finish = |unit: Result<Unit, Entrant<'_>>| {
+            unit.or_else(|mut entrant| {
+                entrant.unit_mut().spread = spreads.next();
+                entrant.finish(self.world, seed, store)
+            })
+        };
+        lineup.into_iter().map(finish).collect()
     }
 
     fn address(&self, contestant: Option<usize>, replication: u32) -> Address<'_> {
@@ -185,53 +234,35 @@ impl Comparison<'_> {
         Address { contestant, name, replication }
     }
 
-    /// Trains where there is something to train, judges, and keeps the result.
+    fn enter<'a>(&'a self, address: Address<'a>, store: &dyn Store) -> Result<Entrant<'a>, ComparisonError> {
+        let contender = address.contestant.map(|index| &self.contestants[index].contender);
+        Entrant::enter(address, contender, self.world, self.training, store)
+    }
+
+    /// Trains where there is something to train, judges on the whole market, and keeps the result.
     fn unit(
         &self,
         address: Address<'_>,
-        market: &mut dyn Environment,
+        market: impl FnOnce() -> Box<dyn Environment>,
         store: &dyn Store,
     ) -> Result<Unit, ComparisonError> {
-        let contender = address.contestant.map(|index| &self.contestants[index].contender);
-        let mut unit = Unit::default();
-        let trained: Box<dyn Policy>;
-        let policy: &dyn Policy = match contender {
-            None => &NoContact,
-            Some(Contender::Fixed(policy)) => policy.as_ref(),
-            Some(Contender::Learner(fresh)) => {
-                let mut agent = fresh();
-                let learning = train(self.world, agent.as_mut(), self.training, address.replication);
-                unit.learning = Some(learning.map_err(|source| address.training(source))?);
-                if address.replication == 0 {
-                    let saved = unit.agent.insert(Vec::new());
-                    agent.save(saved).map_err(|source| address.keeping(source))?;
-                }
-                trained = agent.snapshot();
-                trained.as_ref()
-            }
-        };
+        let mut entrant = self.enter(address, store)?;
         let seed = self.seed.derive(POLICY_PART, address.replication);
-        let mut log = store.log(address).map_err(|source| address.keeping(source))?;
-        let sink = log.as_deref_mut().map(|log| log as &mut dyn DecisionSink);
-        let recorder = Recorder { by_consumer: self.replications == 1, sink };
-        unit.record = judge(market, policy, seed, recorder).map_err(|source| address.judging(source))?;
-        unit.exact_value = self.world.exact_value(policy, seed);
-        log.map_or(Ok(()), Log::finish).map_err(|source| address.keeping(source))?;
-        store.keep(address, &unit).map_err(|source| address.keeping(source))?;
-        Ok(unit)
+        entrant.unit_mut().record = entrant.judge(market().as_mut(), seed, self.replications == 1)?;
+        entrant.finish(self.world, seed, store)
     }
 }
 
 impl Address<'_> {
-    fn judging(self, source: MaskedAction) -> ComparisonError {
+    pub(super) fn judging(self, source: MaskedAction) -> ComparisonError {
         ComparisonError::Judging { policy: self.name.to_owned(), replication: self.replication, source }
     }
 
-    fn training(self, source: TrainingError) -> ComparisonError {
+    pub(super) fn training(self, source: TrainingError) -> ComparisonError {
         ComparisonError::Training { policy: self.name.to_owned(), replication: self.replication, source }
     }
 
-    fn keeping(self, source: io::Error) -> ComparisonError {
+    pub(super) fn keeping(self, source: io::Error) -> ComparisonError {
         ComparisonError::Keeping { policy: self.name.to_owned(), replication: self.replication, source }
     }
 }

@@ -1,6 +1,6 @@
 //! A figure with its uncertainty, over replications or over consumers.
 
-use crate::statistics::{Estimate, estimate, from_moments, mean_and_variance};
+use crate::statistics::{Estimate, Moments, estimate, from_moments, mean_and_variance};
 use serde::Serialize;
 
 /// A mean with its 95 % interval where one can be had: over replications (Student t), or over consumers where there is
@@ -49,14 +49,11 @@ impl From<Estimate> for Metric {
     }
 }
 
-/// From one value per replication, and values per consumer for when there is one replication.
+/// From one value per replication, and the moments over consumers for when there is one replication.
 #[must_use]
-pub fn mean_of(by_replication: &[f64], by_consumer: Option<&[f64]>) -> Metric {
+pub fn mean_of(by_replication: &[f64], by_consumer: Option<Moments>) -> Metric {
     match (by_replication, by_consumer) {
-        ([only], Some(values)) if values.len() > 1 => {
-            let (_, variance) = mean_and_variance(values);
-            from_moments(*only, variance, values.len() as f64).into()
-        }
+        ([only], Some(moments)) if moments.count > 1.0 => from_moments(*only, moments.variance(), moments.count).into(),
         ([only], _) => Metric::alone(*only),
         (values, _) => estimate(values).into(),
     }
@@ -89,7 +86,7 @@ mod tests {
     #[test]
     fn one_value_has_no_interval_unless_consumers_give_one() {
         assert_eq!(mean_of(&[3.0], None), Metric::alone(3.0));
-        let by_consumer = mean_of(&[2.0], Some(&[1.0, 2.0, 3.0]));
+        let by_consumer = mean_of(&[2.0], Some(Moments::of([1.0, 2.0, 3.0].into_iter())));
         assert!((by_consumer.standard_error.unwrap() - (1f64 / 3.0).sqrt()).abs() < 1e-12);
         assert_eq!(by_consumer.differs_from_zero(), Some(false));
         assert_eq!(Metric::alone(1.0).differs_from_zero(), None);

@@ -281,14 +281,12 @@ impl Figures<'_> {
     fn metrics(&self, units: &[Unit], oracle: Option<usize>) -> MetricTable {
         let ticks = self.comparison.training.reward.ticks();
         let mut table = Vec::new();
-        let by_consumer = |pick: fn(&crate::episode::ConsumerRecord) -> &Vec<f64>| {
-            units.first().and_then(|unit| unit.record.by_consumer.as_ref()).map(|each| pick(each).as_slice())
-        };
-        let profits = by_consumer(|each| &each.profits);
+        let profits = units.first().and_then(Unit::profits);
         table.push(("profit_per_consumer", mean_of(&per_consumer(units, Record::discounted_profit), profits)));
         table.push(("incremental_profit_per_consumer", incremental(units, &self.results.baseline)));
         let terminal = per_consumer(units, Record::discounted_terminal_value);
-        table.push(("terminal_value_per_consumer", mean_of(&terminal, by_consumer(|each| &each.terminal_values))));
+        let terminal_values = units.first().and_then(Unit::terminal_values);
+        table.push(("terminal_value_per_consumer", mean_of(&terminal, terminal_values)));
         let returns = per_consumer(units, |record| record.windowed_return(ticks));
         table.push(("return_per_consumer", mean_of(&returns, profits.filter(|_| ticks == 1))));
         table.push(("undiscounted_profit_per_consumer", mean_of(&per_consumer(units, Record::profit), None)));
@@ -331,13 +329,12 @@ impl Figures<'_> {
             .zip(totals(units, kpi))
             .map(|(unit, total)| total / unit.record.consumers.max(1) as f64)
             .collect();
-        let each = units.first().and_then(|unit| unit.record.by_consumer.as_ref());
-        let contacts: Option<Vec<f64>> = each
-            .filter(|_| kpi == Kpi::Messages)
-            .map(|each| each.contacts.iter().map(|&contacts| f64::from(contacts)).collect())
-            // Contacts are decisions; they speak for messages only where each became one.
-            .filter(|contacts: &Vec<f64>| contacts.iter().sum::<f64>() == totals(units, kpi).iter().sum::<f64>());
-        mean_of(&values, contacts.as_deref())
+        // Contacts are decisions; they speak for messages only where each became one.
+        let contacts = units.first().filter(|unit| {
+            let decided: u64 = unit.record.action_counts.iter().skip(1).sum();
+            kpi == Kpi::Messages && decided as i64 == unit.record.total(kpi)
+        });
+        mean_of(&values, contacts.and_then(Unit::contacts))
     }
 
     /// The share of what could be gained that was gained. Against the optimal value where the environment knows it; else
@@ -416,14 +413,8 @@ fn exact_gains(units: &[Unit], baseline: &[Unit]) -> Option<Vec<f64>> {
 
 /// The paired difference of value per consumer.
 fn incremental(units: &[Unit], others: &[Unit]) -> Metric {
-    let each = |units: &[Unit]| {
-        let each = units.first()?.record.by_consumer.as_ref()?;
-        Some(each.profits.iter().zip(&each.terminal_values).map(|(a, b)| a + b).collect::<Vec<f64>>())
-    };
-    let differences = each(units)
-        .zip(each(others))
-        .map(|(values, others)| values.iter().zip(&others).map(|(value, other)| value - other).collect::<Vec<f64>>());
-    mean_of(&incremental_values(units, others), differences.as_deref())
+    let gains = units.first().zip(others.first()).and_then(|(unit, other)| unit.gains_over(other));
+    mean_of(&incremental_values(units, others), gains)
 }
 
 fn contact_shares(units: &[Unit]) -> ContactShares {

@@ -91,6 +91,76 @@ fn one_after_the_other_gives_the_same_units_as_side_by_side() {
     assert_eq!(results.baseline, again.baseline);
 }
 
+/// Metrics of two summaries that differ by the rounding of sums of squares at most.
+fn assert_equal_but_for_rounding(one: &MetricTable, two: &MetricTable) {
+    assert_eq!(one.0.len(), two.0.len());
+    for ((name, one), (_, two)) in one.0.iter().zip(&two.0) {
+        assert_eq!((one.mean, one.bound), (two.mean, two.bound), "{name}");
+        assert_eq!(one.standard_error.is_some(), two.standard_error.is_some(), "{name}");
+        let (error, other) = (one.standard_error.unwrap_or(0.0), two.standard_error.unwrap_or(0.0));
+        assert!((error - other).abs() <= 1e-12 * other, "{name}: {error} against {other}");
+    }
+}
+
+#[test]
+fn judging_part_by_part_gives_the_same_figures_as_judging_the_whole_market() {
+    let whole = Toy::new(21_000, 3);
+    let parts = Toy { part_shards: Some(16), ..whole.clone() };
+    let all = contestants();
+    let all: Vec<&Contestant> = all.iter().collect();
+    for replications in [1, 2] {
+        let (results, summary) = compare(&whole, &all, replications, &Memory::default());
+        let texts = [1, 2, 7].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (again, in_parts) = pool.install(|| compare(&parts, &all, replications, &Memory::default()));
+            assert_eq!(in_parts.result_hash, summary.result_hash);
+            for (one, two) in in_parts.policies.iter().zip(&summary.policies) {
+                assert_equal_but_for_rounding(&one.metrics, &two.metrics);
+                assert_eq!(
+                    serde_json::to_string(&one.learning).unwrap(),
+                    serde_json::to_string(&two.learning).unwrap()
+                );
+                assert_eq!(one.contacts, two.contacts);
+            }
+            let lead = |summary: &Summary| {
+                let lead = summary.lead.as_ref().unwrap();
+                MetricTable(vec![("difference", lead.difference)])
+            };
+            assert_equal_but_for_rounding(&lead(&in_parts), &lead(&summary));
+            assert!(again.contestants.iter().flatten().all(|unit| unit.record.by_consumer.is_none()));
+            let saved = |results: &Results| results.contestants[1][0].agent.clone();
+            assert_eq!(saved(&again), saved(&results));
+            json(&in_parts)
+        });
+        assert_eq!(texts[0], texts[1]);
+        assert_eq!(texts[0], texts[2]);
+    }
+}
+
+#[test]
+fn restored_units_of_a_market_in_parts_give_the_same_bytes() {
+    let toy = Toy { part_shards: Some(16), ..Toy::new(20_500, 2) };
+    let all = contestants();
+    let all: Vec<&Contestant> = all.iter().collect();
+    // Intervals over consumers are paired, so one lost unit of a single replication has all four judged again.
+    for (replications, judged_again) in [(1, 4), (2, 2)] {
+        let (results, summary) = compare(&toy, &all, replications, &Memory::default());
+        let thaw =
+            |units: &[Unit]| -> Vec<Unit> { serde_json::from_str(&serde_json::to_string(units).unwrap()).unwrap() };
+        let whole = Results {
+            baseline: thaw(&results.baseline),
+            contestants: results.contestants.iter().map(|units| thaw(units)).collect(),
+        };
+        let torn = Results { contestants: whole.contestants[..2].to_vec(), ..whole.clone() };
+        for (known, kept) in [(whole, 0), (torn, judged_again)] {
+            let store = Memory { known: Some(known), ..Memory::default() };
+            let (_, resumed) = compare(&toy, &all, replications, &store);
+            assert_eq!(json(&summary), json(&resumed));
+            assert_eq!(*store.kept.lock().unwrap(), kept);
+        }
+    }
+}
+
 #[test]
 fn taking_a_contestant_away_changes_nothing_for_the_others() {
     let toy = Toy::new(1_500, 5);

@@ -55,30 +55,7 @@ pub(super) enum Built {
 
 impl Built {
     pub(super) fn spec(&self) -> &Spec {
-        match self {
-            Self::Campaign(world) => world.spec(),
-            Self::Finite(world) => world.spec(),
-            Self::Logit(world) => world.spec(),
-        }
-    }
-
-    /// The market, unless the machine cannot hold it, which is noted.
-    fn fits(self, reader: &mut Reader<'_>, market: &Values) -> Option<Self> {
-        let bytes_per_consumer = match &self {
-            Self::Campaign(world) => world.bytes_per_consumer(),
-            Self::Finite(world) => world.bytes_per_consumer(),
-            Self::Logit(world) => world.bytes_per_consumer(),
-        };
-        let available = memory::available_bytes();
-        let too_many = available
-            .and_then(|available| memory::refusal(market, self.spec().consumers, bytes_per_consumer, available));
-        match too_many {
-            Some(refusal) => {
-                refuse(reader, "market", refusal);
-                None
-            }
-            None => Some(self),
-        }
+        self.world().spec()
     }
 
     /// For oracles.
@@ -87,6 +64,14 @@ impl Built {
             Self::Campaign(world) => Inside::Campaign(world),
             Self::Finite(world) => Inside::Finite(world),
             Self::Logit(world) => Inside::Logit(world),
+        }
+    }
+
+    pub(super) fn world(&self) -> &dyn World {
+        match self {
+            Self::Campaign(world) => world,
+            Self::Finite(world) => world,
+            Self::Logit(world) => world.as_ref(),
         }
     }
 
@@ -110,7 +95,7 @@ impl Plan {
             }
         };
         match built {
-            Ok(built) => built.fits(reader, self.values()),
+            Ok(built) => Some(built),
             Err(refusals) => {
                 let none_given = refusals.is_empty();
                 refusals.into_iter().for_each(|refusal| refuse(reader, "", refusal));
@@ -119,6 +104,15 @@ impl Plan {
                 }
                 None
             }
+        }
+    }
+
+    /// Notes a market that the machine cannot hold.
+    pub(super) fn check_memory(&self, reader: &mut Reader<'_>, built: &Built, trains: bool) {
+        let need = memory::Need::new(built.world(), trains);
+        let too_many = memory::available_bytes().and_then(|bytes| memory::refusal(self.values(), need, bytes));
+        if let Some(refusal) = too_many {
+            refuse(reader, "market", refusal);
         }
     }
 

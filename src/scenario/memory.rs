@@ -1,9 +1,50 @@
 //! Whether the machine can hold a market, asked before it is opened: running out of memory ends a program without a word.
 
+use crate::protocol::World;
 use crate::registry::{Refusal, Values};
 
-/// A run opens a market and forks it for each policy it judges.
+/// What decides how much a run must hold at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    consumers: u64,
+    /// Consumers that are open at once while policies are judged.
+    part_consumers: u64,
+    bytes_per_consumer: u64,
+    /// Whether an agent learns: on a market that is open as a whole.
+    trains: bool,
+}
+
+/// A run opens a market, or a part of it, and forks it for each policy it judges.
 const COPIES: u64 = 2;
+
+impl Need {
+    pub(super) fn new(world: &dyn World, trains: bool) -> Self {
+        Self {
+            consumers: u64::from(world.spec().consumers),
+            part_consumers: u64::from(world.part_consumers().min(world.spec().consumers)),
+            bytes_per_consumer: world.bytes_per_consumer() as u64,
+            trains,
+        }
+    }
+
+    /// Bytes that are held at once, and why.
+    fn bytes(self) -> (u64, &'static str) {
+        let judged = COPIES * self.part_consumers;
+        if self.trains && self.consumers > judged {
+            (self.consumers * self.bytes_per_consumer, "agents learn on a whole market")
+        } else if self.part_consumers < self.consumers {
+            (judged * self.bytes_per_consumer, "a part of the market and its copy")
+        } else {
+            (judged * self.bytes_per_consumer, "the market and its copy")
+        }
+    }
+
+    /// The number of consumers that fits, where not all do.
+    fn fitting(self, available_bytes: u64) -> u64 {
+        let open = available_bytes / self.bytes_per_consumer.max(1);
+        if open < COPIES * self.part_consumers { open / COPIES } else { open }
+    }
+}
 
 /// Memory that can be had without swapping, in bytes, where the system tells.
 pub(super) fn available_bytes() -> Option<u64> {
@@ -13,25 +54,21 @@ pub(super) fn available_bytes() -> Option<u64> {
 }
 
 /// Refuses `consumers` where they do not fit.
-pub(super) fn refusal(
-    market: &Values,
-    consumers: u32,
-    bytes_per_consumer: usize,
-    available_bytes: u64,
-) -> Option<Refusal> {
-    let each = COPIES * bytes_per_consumer as u64;
-    let needed = each * u64::from(consumers);
+pub(super) fn refusal(market: &Values, need: Need, available_bytes: u64) -> Option<Refusal> {
+    let (needed, why) = need.bytes();
     if needed <= available_bytes {
         return None;
     }
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let message = format!(
-        "{consumers} consumers need about {:.1} GiB of memory ({each} bytes each, the market and its copy), and {:.1} GiB \
-         are available",
+        "{} consumers need about {:.1} GiB of memory ({} bytes each; {why}), and {:.1} GiB are available",
+        need.consumers,
         gib(needed),
+        need.bytes_per_consumer,
         gib(available_bytes)
     );
-    let help = format!("lower `consumers` to {} or less, or use a larger machine", available_bytes / each.max(1));
+    let fitting = need.fitting(available_bytes);
+    let help = format!("lower `consumers` to {fitting} or less, or use a larger machine");
     Some(Refusal::new(market, "consumers", message, help))
 }
 
@@ -39,17 +76,44 @@ pub(super) fn refusal(
 mod tests {
     use super::*;
 
+    fn need(consumers: u64, part_consumers: u64, trains: bool) -> Need {
+        Need { consumers, part_consumers, bytes_per_consumer: 500, trains }
+    }
+
+    /// The refusal's message and help, and that the number it gives fits while one more does not.
+    fn refused(need: Need, available_bytes: u64) -> (String, String) {
+        let market = Values::default();
+        let fitting = need.fitting(available_bytes);
+        let of = |consumers| Need { consumers, part_consumers: need.part_consumers.min(consumers), ..need };
+        assert_eq!(refusal(&market, of(fitting), available_bytes), None);
+        assert!(refusal(&market, of(fitting + 1), available_bytes).is_some());
+        let refusal = refusal(&market, need, available_bytes).unwrap();
+        assert_eq!(refusal.key, "consumers");
+        assert!(refusal.help.contains(&format!("to {fitting} or less")), "{refusal:?}");
+        (refusal.message, refusal.help)
+    }
+
     #[test]
     fn consumers_that_do_not_fit_are_refused_with_the_number_that_does() {
+        for trains in [false, true] {
+            assert_eq!(refusal(&Values::default(), need(1_000, 1_000, trains), 1_000_000), None);
+            let (message, help) = refused(need(1_001, 1_001, trains), 1_000_000);
+            let start = "1001 consumers need about 0.0 GiB of memory (500 bytes each; the market and its copy)";
+            assert!(message.starts_with(start), "{message}");
+            assert!(help.contains("to 1000 or less"), "{help}");
+        }
+    }
+
+    #[test]
+    fn a_market_in_parts_needs_a_part_and_its_copy_or_the_whole_where_agents_learn() {
         let market = Values::default();
-        assert_eq!(refusal(&market, 1_000, 500, 1_000_000), None);
-        let refusal = refusal(&market, 1_001, 500, 1_000_000).unwrap();
-        assert_eq!(refusal.key, "consumers");
-        assert!(
-            refusal.message.contains("1001 consumers need about 0.0 GiB of memory (1000 bytes each"),
-            "{refusal:?}"
-        );
-        assert!(refusal.help.contains("to 1000 or less"), "{refusal:?}");
+        assert_eq!(refusal(&market, need(1_000_000, 1_000, false), 1_000_000), None);
+        let (message, _) = refused(need(1_000_000, 1_000, false), 999_999);
+        assert!(message.contains("a part of the market and its copy"), "{message}");
+        assert_eq!(refusal(&market, need(2_000, 1_000, true), 1_000_000), None);
+        let (message, help) = refused(need(1_000_000, 1_000, true), 1_500_000);
+        assert!(message.contains("0.5 GiB of memory (500 bytes each; agents learn on a whole market)"), "{message}");
+        assert!(help.contains("to 3000 or less"), "{help}");
     }
 
     #[cfg(target_os = "linux")]

@@ -9,5 +9,6 @@ mod exact_24;
 mod golden;
 mod hillstrom;
 mod logit_market;
+mod parts;
 mod resume;
 mod tidy;

@@ -47,7 +47,7 @@ pub fn calibrate(model: &mut Arc<Model>, orders_per_year: f64, values: &Values) 
 /// Orders per consumer and year over the first days, without contact.
 fn orders_of_sample(model: &Arc<Model>) -> f64 {
     let campaign = Campaign { model: Arc::clone(model), customers: None, names: None };
-    let mut market = campaign.open_first(Seed::new(0), SAMPLE.min(model.spec.consumers));
+    let mut market = campaign.open_consumers(Seed::new(0), 0..SAMPLE.min(model.spec.consumers));
     let ticks = model.clock.ticks(DAYS).min(model.spec.horizon).max(1);
     let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
     let (mut orders, mut consumers) = (0, 0);

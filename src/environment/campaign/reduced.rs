@@ -144,7 +144,7 @@ impl Campaign {
 
     /// A market in which half of the consumers get some allowed message each day: where states come to lie.
     fn pilot(&self) -> Vec<CampaignShard> {
-        let mut market = self.open_first(Seed::new(0), PILOT.min(self.model.spec.consumers));
+        let mut market = self.open_consumers(Seed::new(0), 0..PILOT.min(self.model.spec.consumers));
         let ticks = self.model.clock.ticks(PILOT_DAYS).min(self.model.spec.horizon);
         let (mut observation, mut decision, mut outcome) =
             (Observation::default(), Decision::default(), Outcome::default());
