@@ -131,6 +131,19 @@ impl Campaign {
         Box::new(self.open_consumers(seed, 0..consumers.min(self.model.spec.consumers)))
     }
 
+    /// The people and the past of one seed, with the luck of another from tick 0 on: for means over luck. Series that are
+    /// drawn for the whole market stay those of the first seed.
+    #[must_use]
+    pub fn open_with_luck(&self, people: Seed, luck: Seed) -> Box<dyn Environment> {
+        let mut environment = self.open_consumers(people, 0..self.model.spec.consumers);
+        environment.seed = luck;
+        for shard in &mut environment.shards {
+            shard.reseed(luck);
+        }
+        environment.share_budget();
+        Box::new(environment)
+    }
+
     /// Whether consumers touch each other.
     #[must_use]
     pub fn is_coupled(&self) -> bool {

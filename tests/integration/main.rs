@@ -11,4 +11,5 @@ mod hillstrom;
 mod logit_market;
 mod parts;
 mod resume;
+mod stylised;
 mod tidy;

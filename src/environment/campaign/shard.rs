@@ -169,6 +169,11 @@ impl CampaignShard {
         shared.rows.extend_from_slice(by_consumer.get(rows).unwrap_or(&[]));
     }
 
+    /// The same people and state, with another luck ahead.
+    pub(super) fn reseed(&mut self, seed: Seed) {
+        self.seed = seed;
+    }
+
     fn history_hour(&self) -> u8 {
         let action = usize::from(self.model.history.action);
         action
@@ -502,11 +507,6 @@ impl CampaignShard {
 
 #[cfg(test)]
 impl CampaignShard {
-    /// The same people and state, with another luck ahead.
-    pub(super) fn reseed(&mut self, seed: Seed) {
-        self.seed = seed;
-    }
-
     /// Turns all latent values around among the consumers, leaving everything that may be observed.
     pub(super) fn reverse_latents(&mut self) {
         let people = Arc::make_mut(&mut self.people);
