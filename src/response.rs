@@ -10,12 +10,22 @@
 //! (seasons, competitors), and [`Commons`] that shards publish into and that change only at the barrier between ticks
 //! (sender reputation, word of mouth).
 
+mod awareness;
 mod channel_affinity;
+mod creative_relevance;
+mod creative_wearout;
 mod delay_censoring;
 mod fatigue;
+mod goodwill;
+mod multichannel;
 mod persuadability;
 mod price_response;
+mod reviews;
+mod satisfaction_loyalty;
 mod send_time;
+#[cfg(test)]
+mod testing;
+mod wake;
 
 use crate::market::catalogue::{Catalogue, Message};
 use crate::market::people::People;
@@ -63,6 +73,14 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
     price_response::ENTRY,
     persuadability::ENTRY,
     delay_censoring::ENTRY,
+    goodwill::ENTRY,
+    awareness::ENTRY,
+    satisfaction_loyalty::ENTRY,
+    creative_relevance::ENTRY,
+    creative_wearout::ENTRY,
+    multichannel::ENTRY,
+    wake::ENTRY,
+    reviews::ENTRY,
 ];
 
 /// The modules that are on by default: `[modules.NAME]` of a scenario sets the parameters of one and leaves the others on;
@@ -353,6 +371,11 @@ pub trait ResponseModule: Debug + Send + Sync {
 
     /// Those of its columns that carry the past of a consumer on, as (column, name): what an oracle knows of the state.
     fn state(&self) -> &'static [(usize, &'static str)] {
+        &[]
+    }
+
+    /// Which of its columns hold nothing but what the sender may observe.
+    fn observable_columns(&self) -> &[usize] {
         &[]
     }
 

@@ -1,6 +1,7 @@
 //! What can be sent: channels, offers, creatives and hours, combined into the action space.
 
 use super::channel::{CHANNELS_MAX, Channel};
+use super::population::TASTES;
 use crate::protocol::{Action, ActionSpace, Factor};
 use crate::registry::{Kind, Parameter, Range, Refusal, Values};
 use crate::units::Money;
@@ -12,7 +13,20 @@ pub const OFFER: &[Parameter] = &[
 ];
 
 /// Keys of `[[creative]]`.
-pub const CREATIVE: &[Parameter] = &[Parameter::of("name", Kind::Text { default: None }, "unique name").required()];
+pub const CREATIVE: &[Parameter] = &[
+    Parameter::of("name", Kind::Text { default: None }, "unique name").required(),
+    Parameter::of(
+        "taste",
+        Kind::Numbers { default: None, range: Range::closed(-1e6, 1e6) },
+        "four numbers: whom it appeals to, by direction only; drawn where absent (module creative_relevance)",
+    ),
+    Parameter::number(
+        "subject_strength",
+        0.0,
+        Range::closed(-10.0, 10.0),
+        "logit of opening by its subject line (module creative_relevance)",
+    ),
+];
 
 /// Keys of `[slots]`.
 pub const SLOTS: &[Parameter] = &[Parameter::of(
@@ -59,6 +73,10 @@ pub struct Catalogue {
     pub offers: Vec<Offer>,
     /// Names of the creatives.
     pub creatives: Vec<String>,
+    /// Whom each creative appeals to, where the file says so: a direction in the space of tastes.
+    pub creative_tastes: Vec<Option<[f32; TASTES]>>,
+    /// What the subject line of each creative adds to the logit of opening.
+    pub subject_strengths: Vec<f32>,
     /// Hours at which messages go out.
     pub hours: Vec<u8>,
     /// What action a sends, at index a - 1.
@@ -80,6 +98,8 @@ impl Catalogue {
         refuse_too_many_channels(&channels, &mut refusals);
         let offer_list = offers_of(offers, &mut refusals);
         let creative_list = names_of(creatives, "creative", "a", &mut refusals);
+        let creative_tastes = tastes_of(creatives, &mut refusals);
+        let subject_strengths = subject_strengths_of(creatives);
         refuse_offers_nobody_carries(&channels, offers, &offer_list, &mut refusals);
         let hours = hours_of(slots, &mut refusals);
         let channels: Vec<Channel> = channels.into_iter().map(|(channel, _)| channel).collect();
@@ -93,7 +113,15 @@ impl Catalogue {
             ));
         }
         if refusals.is_empty() {
-            Ok(Self { channels, offers: offer_list, creatives: creative_list, hours, messages })
+            Ok(Self {
+                channels,
+                offers: offer_list,
+                creatives: creative_list,
+                creative_tastes,
+                subject_strengths,
+                hours,
+                messages,
+            })
         } else {
             Err(refusals)
         }
@@ -157,6 +185,35 @@ fn names_of(tables: &[Values], what: &str, default: &str, refusals: &mut Vec<Ref
         }
     }
     names
+}
+
+/// The taste of each creative, where its table gives one.
+fn tastes_of(tables: &[Values], refusals: &mut Vec<Refusal>) -> Vec<Option<[f32; TASTES]>> {
+    let mut tastes: Vec<Option<[f32; TASTES]>> = Vec::with_capacity(tables.len().max(1));
+    for table in tables {
+        let given: Vec<f32> = table.numbers("taste").iter().map(|&number| number as f32).collect();
+        let taste = <[f32; TASTES]>::try_from(given.as_slice()).ok();
+        if taste.is_none() && table.get("taste").is_some() {
+            refusals.push(Refusal::new(
+                table,
+                "taste",
+                format!("`taste` has {} numbers", given.len()),
+                format!("give {TASTES}, one for each dimension of taste, or leave it out"),
+            ));
+        }
+        tastes.push(taste);
+    }
+    if tables.is_empty() {
+        tastes.push(None);
+    }
+    tastes
+}
+
+fn subject_strengths_of(tables: &[Values]) -> Vec<f32> {
+    if tables.is_empty() {
+        return vec![0.0];
+    }
+    tables.iter().map(|table| table.optional_number("subject_strength").unwrap_or(0.0) as f32).collect()
 }
 
 fn offers_of(tables: &[Values], refusals: &mut Vec<Refusal>) -> Vec<Offer> {
@@ -273,6 +330,23 @@ mod tests {
         assert_eq!(space.actions[1].name, "email/0h/o0/a");
         assert_eq!(space.actions[360].name, "paid_ad/20h/o4/c");
         assert_eq!(space.actions[360].levels, Some(vec![3, 5, 4, 2]));
+    }
+
+    #[test]
+    fn tastes_of_creatives_have_four_numbers_or_are_left_out() {
+        let (email, values) = channel("email", None);
+        let with = |taste: &[f64]| named(CREATIVE, "b").with("taste", Value::Numbers(taste.to_vec()));
+        let build = |creatives: &[Values]| {
+            Catalogue::new(vec![(email.clone(), &values)], &[], creatives, &Values::defaults(SLOTS))
+        };
+        let strong = named(CREATIVE, "a").with("subject_strength", Value::Number(0.5));
+        let catalogue = build(&[strong, with(&[1.0, 0.0, -2.0, 0.0])]).unwrap();
+        assert_eq!(catalogue.creative_tastes, [None, Some([1.0, 0.0, -2.0, 0.0])]);
+        assert_eq!(catalogue.subject_strengths, [0.5, 0.0]);
+        let silent = build(&[]).unwrap();
+        assert_eq!((silent.creative_tastes, silent.subject_strengths), (vec![None], vec![0.0]));
+        let faults = build(&[with(&[1.0, 2.0])]).unwrap_err();
+        assert_eq!((faults[0].key.as_str(), faults[0].message.as_str()), ("taste", "`taste` has 2 numbers"));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub const CHANNELS: &[Entry<ChannelBuild>] = &[email::ENTRY, push::ENTRY, sms::E
 pub struct Channel {
     /// Unique in the file.
     pub name: String,
+    /// Name of its kind in [`CHANNELS`].
+    pub kind: &'static str,
     /// Cost of a message.
     pub cost: Money,
     /// Share of consumers with an address and consent, by device (iOS, Android).
@@ -129,10 +131,11 @@ const fn parameters(defaults: Defaults) -> [Parameter; 15] {
     ]
 }
 
-fn build(name: &str, values: &Values) -> Channel {
+fn build(kind: &'static str, name: &str, values: &Values) -> Channel {
     let share = |key| values.number(key) as f32;
     Channel {
         name: name.to_owned(),
+        kind,
         cost: Money::from_amount(values.number("cost")),
         opt_in_shares: [share("opt_in_share_ios"), share("opt_in_share_android")],
         hard_bounce_rate: share("hard_bounce_rate"),
@@ -162,7 +165,8 @@ mod tests {
                     assert!(range.contains(default), "{}.{}", entry.name, parameter.name);
                 }
             }
-            let channel = (entry.build)(entry.name, &Values::defaults(entry.parameters));
+            let channel = (entry.build)("mine", &Values::defaults(entry.parameters));
+            assert_eq!((channel.kind, channel.name.as_str()), (entry.name, "mine"));
             assert!(channel.open_rate > 0.0 && channel.offers.is_none());
         }
     }

@@ -21,6 +21,7 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     source: "Godfrey, Seiders & Voss (2011); docs/market.md 6.3",
     parameters: &[
         Parameter::number("half_life_days", 7.0, Range::POSITIVE, "time in which fatigue halves"),
+        Parameter::number("strength", 1.0, Range::closed(0.0, 1e3), "multiplies what a message adds to fatigue"),
         Parameter::number("open_weight", 0.06, Range::NON_NEGATIVE, "off the logit of opening, per unit of fatigue"),
         Parameter::number("click_weight", 0.03, Range::NON_NEGATIVE, "off the logit of clicking, per unit of fatigue"),
         Parameter::number("opt_out_weight", 0.11, Range::NON_NEGATIVE, "onto the logit of withdrawing consent"),
@@ -42,15 +43,13 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
                 opt_out: weight("opt_out_weight"),
                 complaint: weight("complaint_weight"),
                 quiet: weight("quiet_hours_weight"),
-                intrusiveness: surroundings.catalogue.channels.iter().map(|channel| channel.intrusiveness).collect(),
+                intrusiveness: (surroundings.catalogue.channels.iter())
+                    .map(|channel| weight("strength") * channel.intrusiveness)
+                    .collect(),
             }))
         },
-        neutral: || {
-            ["open_weight", "click_weight", "opt_out_weight", "complaint_weight"]
-                .into_iter()
-                .map(|key| (key, Value::Number(0.0)))
-                .collect()
-        },
+        // No fatigue at all, so that other modules, which read it as a signal, meet none either.
+        neutral: || vec![("strength", Value::Number(0.0))],
     },
 };
 

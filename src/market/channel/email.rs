@@ -25,5 +25,5 @@ pub const ENTRY: Entry<ChannelBuild> = Entry {
     source: "Mailchimp 2018-19: open 21-23 %, e-commerce click 2.0 %; Klaviyo: campaigns order .08 %; opt-outs and \
              complaints at rest are assumptions (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
-    build,
+    build: |name, values| build("email", name, values),
 };

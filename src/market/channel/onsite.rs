@@ -24,5 +24,5 @@ pub const ENTRY: Entry<ChannelBuild> = Entry {
     summary: "offer shown during a visit to the site or app",
     source: "assumed: seen by all visitors, click 6 %, order .3 % (docs/market.md 5.2)",
     parameters: &PARAMETERS,
-    build,
+    build: |name, values| build("onsite", name, values),
 };

@@ -24,5 +24,5 @@ pub const ENTRY: Entry<ChannelBuild> = Entry {
     summary: "paid advertisement, bought per impression",
     source: "benchmarks: CPM 2.80-7.19, click .05-.9 %; viewable 60 %, hidden .02 % are assumed (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
-    build,
+    build: |name, values| build("paid_ad", name, values),
 };

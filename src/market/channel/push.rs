@@ -25,5 +25,5 @@ pub const ENTRY: Entry<ChannelBuild> = Entry {
     source: "benchmarks: direct open 1.8 % (iOS) to 3.5 % (Android) and reaction 7.8 %; order .05 %, opt-in .45 and .65 are \
              assumed (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
-    build,
+    build: |name, values| build("push", name, values),
 };

@@ -24,5 +24,5 @@ pub const ENTRY: Entry<ChannelBuild> = Entry {
     summary: "text message to a phone number",
     source: "benchmarks: click 8.9-14.5 %, order 1.0-2.0 %, STOP .5-1.2 %; seen 95 % is assumed (docs/market.md 5.2, 15)",
     parameters: &PARAMETERS,
-    build,
+    build: |name, values| build("sms", name, values),
 };
