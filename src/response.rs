@@ -11,11 +11,18 @@
 //! (sender reputation, word of mouth).
 
 mod channel_affinity;
+mod competitor;
 mod delay_censoring;
+mod deliverability;
 mod fatigue;
 mod persuadability;
 mod price_response;
+mod regimes;
+mod seasonality;
 mod send_time;
+mod shocks;
+mod two_states;
+mod word_of_mouth;
 
 use crate::market::catalogue::{Catalogue, Message};
 use crate::market::people::People;
@@ -27,6 +34,8 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 pub use delay_censoring::Timing;
+#[cfg(test)]
+pub(crate) use word_of_mouth::wiring_order;
 
 /// What a module may know of the market when it is built.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +72,12 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
     price_response::ENTRY,
     persuadability::ENTRY,
     delay_censoring::ENTRY,
+    word_of_mouth::ENTRY,
+    seasonality::ENTRY,
+    shocks::ENTRY,
+    regimes::ENTRY,
+    competitor::ENTRY,
+    deliverability::ENTRY,
 ];
 
 /// The modules that are on by default: `[modules.NAME]` of a scenario sets the parameters of one and leaves the others on;
@@ -144,6 +159,8 @@ pub struct View<'a> {
     pub common: &'a [f32],
     /// The values of the module's own [`Commons`] for the rows of this shard; empty where it has none by consumer.
     pub common_rows: &'a [f32],
+    /// What the module's own [`Commons`] say of the rows of this shard for good; empty where they say nothing.
+    pub common_fixed_rows: &'a [f32],
 }
 
 /// What a module shares among all consumers; founded when the market opens, changed only at the barrier between ticks.
@@ -156,6 +173,10 @@ pub trait Commons: Debug + Send + Sync {
     }
     /// One value per consumer of the whole market for the next tick, or empty.
     fn by_consumer(&self) -> &[f32] {
+        &[]
+    }
+    /// One value per consumer of the whole market that never changes, or empty; read once, when the market opens.
+    fn fixed_by_consumer(&self) -> &[f32] {
         &[]
     }
     /// A copy that goes its own way.
@@ -369,6 +390,11 @@ pub trait ResponseModule: Debug + Send + Sync {
         false
     }
 
+    /// About how much memory its commons take for each consumer.
+    fn common_bytes_per_consumer(&self) -> usize {
+        0
+    }
+
     /// Changes who a consumer is, after the draw from the population.
     fn shape(&self, _seed: Seed, _consumer: u32, _person: &mut Person) {}
 
@@ -469,6 +495,7 @@ impl<'a> View<'a> {
             series: &[],
             common: &[],
             common_rows: &[],
+            common_fixed_rows: &[],
         }
     }
 }
