@@ -34,8 +34,6 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 pub use delay_censoring::Timing;
-#[cfg(test)]
-pub(crate) use word_of_mouth::wiring_order;
 
 /// What a module may know of the market when it is built.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,10 @@
 //! twice count once, instead of one coin for each pair; (3) the greatest expected number of hub edges of one person is the
 //! square root of the number of all hub edge ends, as Chung & Lu ask for.
 
+mod wiring;
+
+pub use wiring::wiring_order;
+
 use crate::random::{Purpose, Seed, uniform};
 use std::ops::Range;
 
@@ -191,7 +195,7 @@ fn ring(seed: Seed, members: Range<u32>, steps_forward: f64, mut join: impl FnMu
 
 /// A whole number below `bound`, from a random word.
 fn scaled(word: u32, bound: u32) -> u32 {
-    (u64::from(word) * u64::from(bound) >> 32) as u32
+    ((u64::from(word) * u64::from(bound)) >> 32) as u32
 }
 
 /// Edges between people in proportion to weights `(rank + shift)^(-2/3)`, whose tail has the exponent 1 + 3/2.

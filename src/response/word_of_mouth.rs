@@ -25,17 +25,13 @@ use crate::market::graph::{self, Graph};
 use crate::market::population::Person;
 use crate::math::{decay, exp};
 use crate::protocol::Feature;
-use crate::random::{LANES, Purpose, Seed, uniform};
+use crate::random::{Purpose, Seed};
 use crate::registry::{Entry, Parameter, Range, Refusal, Value, Values};
 use multiversion::multiversion;
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Integer units of one order that is talked about, so that sums do not depend on their order.
 const TALK_UNITS: i32 = 1_000;
-
-/// Block of the words that place consumers in the graph's order, and the part of their address.
-const PLACE: u32 = 2;
 
 /// Registration.
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
@@ -136,44 +132,6 @@ impl WordOfMouth {
     }
 }
 
-/// The order in which consumers are wired: a share of them by region and taste, the others at random in the places that
-/// are left.
-pub(crate) fn wiring_order(founding: &Founding<'_>, homophily: f32) -> Vec<u32> {
-    let placed: Vec<[u64; 2]> = (0..founding.consumers.div_ceil(LANES as u32))
-        .into_par_iter()
-        .flat_map_iter(|block| {
-            let first = block * LANES as u32;
-            let people = founding.population.draw_lanes(founding.seed, first, founding.channels);
-            let count = (founding.consumers - first).min(LANES as u32);
-            (0..count).map(move |lane| {
-                let person = &people[lane as usize];
-                let [stays, place, ..] = founding.seed.words(Purpose::Graph, first + lane, PLACE, 0);
-                // The sign and size of a float as an integer that ascends with it.
-                let bits = person.taste[0].to_bits();
-                let taste = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-                let consumer = u64::from(first + lane);
-                let by_taste = u64::from(person.region) << 56 | u64::from(taste >> 8) << 32 | consumer;
-                let by_chance = if uniform(stays) < homophily { u64::MAX } else { u64::from(place) << 32 | consumer };
-                [by_taste, by_chance]
-            })
-        })
-        .collect();
-    let mut order: Vec<[u64; 2]> = placed;
-    order.par_sort_unstable_by_key(|keys| keys[0]);
-    let mut movers: Vec<u64> = order.iter().map(|keys| keys[1]).filter(|key| *key != u64::MAX).collect();
-    movers.par_sort_unstable();
-    let mut movers = movers.into_iter();
-    let consumer_of = |key: u64| key as u32;
-    order
-        .iter()
-        .map(
-            |[by_taste, by_chance]| {
-                if *by_chance == u64::MAX { consumer_of(*by_taste) } else { movers.next().map_or(0, consumer_of) }
-            },
-        )
-        .collect()
-}
-
 /// Who knows whom, and what was said in the last tick.
 #[derive(Clone, Debug)]
 struct Talk {
@@ -242,8 +200,9 @@ impl ResponseModule for WordOfMouth {
     }
 
     fn found(&self, founding: &Founding<'_>) -> Option<Box<dyn Commons>> {
-        let order = wiring_order(founding, self.homophily);
-        let graph = graph::build(founding.seed, &order, self.mean_degree);
+        let Founding { seed, consumers, population, channels } = *founding;
+        let order = graph::wiring_order(seed, consumers, population, channels, self.homophily);
+        let graph = graph::build(seed, &order, self.mean_degree);
         Some(Box::new(Talk::new(graph, self.observe_degree)))
     }
 
@@ -404,29 +363,6 @@ mod tests {
         let mut published = Published::default();
         module().publish(&view, &contacts, &responses, &orders, &mut published);
         assert_eq!(published.marks, [(102, 1_000), (103, -500)]);
-    }
-
-    #[test]
-    fn friends_are_alike_by_homophily_and_only_by_it() {
-        let population = Population::new(&Values::defaults(PARAMETERS)).unwrap();
-        let founding = Founding { seed: Seed::new(6), consumers: 6_000, population: &population, channels: 2 };
-        let tastes: Vec<f32> = (0..6_000).map(|of| population.draw(founding.seed, of, 2).taste[0]).collect();
-        let correlation = |homophily: f32| {
-            let mut order = wiring_order(&founding, homophily);
-            let graph = graph::build(founding.seed, &order, 8.0);
-            order.sort_unstable();
-            assert!(order.iter().enumerate().all(|(index, consumer)| index == *consumer as usize));
-            let pairs = (0..6_000).flat_map(|a| graph.neighbours(a).iter().map(move |b| (a, *b)));
-            let products: f64 = pairs.map(|(a, b)| f64::from(tastes[a as usize] * tastes[b as usize])).sum();
-            let variance: f64 = tastes.iter().map(|taste| f64::from(taste * taste)).sum::<f64>() / 6_000.0;
-            products / (6_000.0 * graph.mean_degree() * variance)
-        };
-        // Three quarters of the edges are within a community of like taste; standard error about 0.007.
-        assert!(correlation(0.0).abs() < 0.03);
-        let full = correlation(1.0);
-        assert!((0.6..0.8).contains(&full), "{full}");
-        // Both ends stay with probability one half each.
-        assert!((correlation(0.5) / full - 0.25).abs() < 0.06);
     }
 
     #[test]
