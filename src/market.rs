@@ -4,5 +4,6 @@ pub mod btyd;
 pub mod catalogue;
 pub mod channel;
 pub mod customers;
+pub mod graph;
 pub mod people;
 pub mod population;

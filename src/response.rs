@@ -12,20 +12,27 @@
 
 mod awareness;
 mod channel_affinity;
+mod competitor;
 mod creative_relevance;
 mod creative_wearout;
 mod delay_censoring;
+mod deliverability;
 mod fatigue;
 mod goodwill;
 mod multichannel;
 mod persuadability;
 mod price_response;
+mod regimes;
 mod reviews;
 mod satisfaction_loyalty;
+mod seasonality;
 mod send_time;
+mod shocks;
 #[cfg(test)]
 mod testing;
+mod two_states;
 mod wake;
+mod word_of_mouth;
 
 use crate::market::catalogue::{Catalogue, Message};
 use crate::market::people::People;
@@ -73,12 +80,18 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
     price_response::ENTRY,
     persuadability::ENTRY,
     delay_censoring::ENTRY,
+    word_of_mouth::ENTRY,
+    seasonality::ENTRY,
+    shocks::ENTRY,
+    regimes::ENTRY,
+    competitor::ENTRY,
     goodwill::ENTRY,
     awareness::ENTRY,
     satisfaction_loyalty::ENTRY,
     creative_relevance::ENTRY,
     creative_wearout::ENTRY,
     multichannel::ENTRY,
+    deliverability::ENTRY,
     wake::ENTRY,
     reviews::ENTRY,
 ];
@@ -162,6 +175,8 @@ pub struct View<'a> {
     pub common: &'a [f32],
     /// The values of the module's own [`Commons`] for the rows of this shard; empty where it has none by consumer.
     pub common_rows: &'a [f32],
+    /// What the module's own [`Commons`] say of the rows of this shard for good; empty where they say nothing.
+    pub common_fixed_rows: &'a [f32],
 }
 
 /// What a module shares among all consumers; founded when the market opens, changed only at the barrier between ticks.
@@ -174,6 +189,10 @@ pub trait Commons: Debug + Send + Sync {
     }
     /// One value per consumer of the whole market for the next tick, or empty.
     fn by_consumer(&self) -> &[f32] {
+        &[]
+    }
+    /// One value per consumer of the whole market that never changes, or empty; read once, when the market opens.
+    fn fixed_by_consumer(&self) -> &[f32] {
         &[]
     }
     /// A copy that goes its own way.
@@ -402,6 +421,11 @@ pub trait ResponseModule: Debug + Send + Sync {
         false
     }
 
+    /// About how much memory its commons take for each consumer.
+    fn common_bytes_per_consumer(&self) -> usize {
+        0
+    }
+
     /// Changes who a consumer is, after the draw from the population.
     fn shape(&self, _seed: Seed, _consumer: u32, _person: &mut Person) {}
 
@@ -502,6 +526,7 @@ impl<'a> View<'a> {
             series: &[],
             common: &[],
             common_rows: &[],
+            common_fixed_rows: &[],
         }
     }
 }

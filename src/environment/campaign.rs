@@ -73,10 +73,12 @@ impl World for Campaign {
 
     fn bytes_per_consumer(&self) -> usize {
         let columns: usize = self.model.modules.iter().map(|module| module.columns()).sum();
+        let commons: usize = self.model.modules.iter().map(|module| module.common_bytes_per_consumer()).sum();
         state::bytes_per_consumer(self.model.catalogue.channels.len())
             + size_of::<crate::market::population::Person>()
             + shard::RATES_AND_SCRATCH_BYTES
             + columns * size_of::<f32>()
+            + commons
     }
 
     fn part_consumers(&self) -> u32 {
@@ -201,6 +203,12 @@ impl CampaignEnvironment {
             self.shards.par_iter_mut().for_each(CampaignShard::live_history);
             self.tick = 0;
             return;
+        }
+        for (index, commons) in self.commons.iter().enumerate() {
+            let Some(commons) = commons else { continue };
+            for shard in &mut self.shards {
+                shard.hear_for_good(index, commons.fixed_by_consumer());
+            }
         }
         self.tell_commons();
         while self.tick < 0 {

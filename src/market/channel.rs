@@ -3,6 +3,7 @@
 //! Rates are what a marketer knows of a channel: at rest (nobody tired), at full price, averaged over the consumers who
 //! can be reached. The market solves the intercepts of its logits from them.
 
+mod direct_mail;
 mod email;
 mod onsite;
 mod paid_ad;
@@ -19,7 +20,8 @@ pub const CHANNELS_MAX: usize = 8;
 pub type ChannelBuild = fn(&str, &Values) -> Channel;
 
 /// All kinds of channel.
-pub const CHANNELS: &[Entry<ChannelBuild>] = &[email::ENTRY, push::ENTRY, sms::ENTRY, paid_ad::ENTRY, onsite::ENTRY];
+pub const CHANNELS: &[Entry<ChannelBuild>] =
+    &[email::ENTRY, push::ENTRY, sms::ENTRY, paid_ad::ENTRY, onsite::ENTRY, direct_mail::ENTRY];
 
 /// A way to reach a consumer, with the figures of its funnel.
 #[derive(Clone, Debug, PartialEq)]
@@ -174,8 +176,13 @@ mod tests {
     #[test]
     fn rates_per_delivered_message_are_those_of_the_sources() {
         // Clicks and orders per delivered message, docs/market.md 5.2.
-        let expected =
-            [("email", 0.017, 0.0008), ("push", 0.025, 0.0005), ("sms", 0.09, 0.01), ("onsite", 0.06, 0.003)];
+        let expected = [
+            ("email", 0.017, 0.0008),
+            ("push", 0.025, 0.0005),
+            ("sms", 0.09, 0.01),
+            ("onsite", 0.06, 0.003),
+            ("direct_mail", 0.02, 0.008),
+        ];
         for (name, clicks, orders) in expected {
             let entry = crate::registry::find(CHANNELS, name).unwrap();
             let channel = (entry.build)(name, &Values::defaults(entry.parameters));

@@ -324,6 +324,7 @@ mod tests {
                 series: &[],
                 common: &[],
                 common_rows: &[],
+                common_fixed_rows: &[],
             };
             let before = columns[ANSWER].clone();
             module.advance(&view, &Contacts::default(), &Responses::default(), &mut columns);

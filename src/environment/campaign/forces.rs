@@ -46,6 +46,8 @@ pub struct Shared {
     pub market: Vec<f32>,
     /// One value for each row of the shard, or empty.
     pub rows: Vec<f32>,
+    /// One value for each row of the shard that never changes, or empty.
+    pub fixed_rows: Arc<[f32]>,
 }
 
 /// Where and when: the luck of a shard in a tick.
@@ -137,6 +139,7 @@ impl Forces {
             series: self.series.at(module, moment.here.tick),
             common: &self.shared[module].market,
             common_rows: &self.shared[module].rows,
+            common_fixed_rows: &self.shared[module].fixed_rows,
         }
     }
 

@@ -174,6 +174,12 @@ impl CampaignShard {
         self.seed = seed;
     }
 
+    /// Takes what a module's commons say for good.
+    pub(super) fn hear_for_good(&mut self, module: usize, fixed_by_consumer: &[f32]) {
+        let rows = self.first as usize..self.first as usize + self.people.len();
+        self.forces.shared[module].fixed_rows = fixed_by_consumer.get(rows).unwrap_or(&[]).into();
+    }
+
     fn history_hour(&self) -> u8 {
         let action = usize::from(self.model.history.action);
         action

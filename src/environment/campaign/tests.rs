@@ -103,14 +103,25 @@ fn money_adds_up() {
 /// Parameters that make a module act often enough to be seen in a small market, where its defaults rarely do.
 const LOUD: &[(&str, &str, f64)] = &[("multichannel", "strength", 40.0), ("wake", "probability", 1.0)];
 
-/// All modules with their defaults (the quiet ones loud), but for one: left out, or with its neutral parameters.
+/// A module that does nothing by its defaults gets something to do.
+fn lively(name: &str, values: Values) -> Values {
+    let recession = Values::default()
+        .with("day", Value::Number(-5.0))
+        .with("variable", Value::Text("order_rate".into()))
+        .with("factor", Value::Number(0.5))
+        .with("ramp_days", Value::Number(0.0));
+    let mut values = if name == "shocks" { values.with("list", Value::Tables(vec![recession])) } else { values };
+    for (_, key, value) in LOUD.iter().filter(|(module, ..)| *module == name) {
+        values.set(key, Value::Number(*value), None);
+    }
+    values
+}
+
+/// All modules with their defaults, but for one: left out, or with its neutral parameters.
 fn all_but(name: &str, neutral: bool) -> Vec<(&'static str, Values)> {
     let mut listed = Vec::new();
     for entry in MODULES {
-        let mut values = Values::defaults(entry.parameters);
-        for (_, key, value) in LOUD.iter().filter(|(module, ..)| *module == entry.name) {
-            values.set(key, Value::Number(*value), None);
-        }
+        let mut values = lively(entry.name, Values::defaults(entry.parameters));
         if entry.name == name {
             if !neutral {
                 continue;
@@ -654,4 +665,135 @@ fn expected_rewards_are_the_mean_over_luck() {
         assert!((mean - exact).abs() < 3.5 * error, "action {action}: {mean} +- {error}, expected {exact}");
         assert!(error < 0.2 * exact.abs().max(1.0), "{error} {exact}");
     }
+}
+
+#[test]
+fn minors_are_never_contacted_and_counted_where_the_rules_are_only_audited() {
+    let contact_all = |mask: &str| {
+        let mut young = sections(3_000, 10);
+        young.market = young.market.with("minor_share", Value::Number(0.25));
+        young.constraints = young.constraints.with("mask", Value::Text(mask.into()));
+        let mut market = open(&young, 5);
+        let (mut minors, mut sent_to_minors, mut violations) = (0, 0, 0);
+        let campaign = Campaign::new(&young).unwrap();
+        let is_minor = |consumer| campaign.model.population.draw(Seed::new(5), consumer, 4).minor;
+        for shard in market.shards_mut() {
+            let (mut observation, mut decision, mut outcome): (Observation, Decision, Outcome) = Default::default();
+            shard.observe(FEATURES, &mut observation);
+            decision.reset(observation.rows());
+            for row in 0..observation.rows() {
+                let action = (1..observation.allowed.actions()).find(|&action| observation.allowed.allows(row, action));
+                decision.actions[row] = action.unwrap_or(0) as u16;
+                if is_minor(observation.consumer_ids[row]) {
+                    minors += 1;
+                    sent_to_minors += i64::from(action.is_some());
+                }
+            }
+            shard.step(&decision, &mut outcome).unwrap();
+            violations += outcome.tally.get(Kpi::Violations);
+        }
+        (minors, sent_to_minors, violations)
+    };
+    // A quarter of 3,000, four standard errors of 24.
+    let (minors, sent, violations) = contact_all("enforce");
+    assert!((655..845).contains(&minors), "{minors}");
+    assert_eq!((sent, violations), (0, 0));
+    let (minors, sent, violations) = contact_all("audit");
+    assert_eq!(sent, minors);
+    assert!(violations >= minors, "{violations} for {minors} minors");
+}
+
+/// z of the join count of orders on the graph: how far the mean product of neighbours' order counts is above that of
+/// strangers, in standard errors under permutation (Moran's I, randomisation by the normal approximation).
+fn clustering_of_orders(homophily: f64, correlation: f64, influence: f64) -> f64 {
+    let consumers = 4_000;
+    let values = Values::defaults(find(MODULES, "word_of_mouth").unwrap().parameters)
+        .with("homophily", Value::Number(homophily))
+        .with("taste_rate_correlation", Value::Number(correlation))
+        .with("talk_probability", Value::Number(1.0))
+        .with("half_life_days", Value::Number(3.0))
+        .with("influence", Value::Number(influence));
+    let mut viral = sections(i64::from(consumers), 60);
+    // Much alike but for what is tested, and nobody leaves: counts are not swamped by their heaviest buyers.
+    viral.market = viral
+        .market
+        .with("clock", Value::Text("nbd".into()))
+        .with("purchase_rate_shape", Value::Number(5.5))
+        .with("purchase_rate_scale_weeks", Value::Number(106.0));
+    viral.modules = Some(vec![("word_of_mouth", values)]);
+    let campaign = Campaign::new(&viral).unwrap();
+    let seed = Seed::new(17);
+    let (population, channels) = (&campaign.model.population, campaign.model.catalogue.channels.len());
+    let order = crate::market::graph::wiring_order(seed, consumers, population, channels, homophily as f32);
+    let graph = crate::market::graph::build(seed, &order, 8.0);
+    let mut market = campaign.open(seed);
+    let mut orders = vec![0.0; consumers as usize];
+    let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
+    for _ in 0..60 {
+        for shard in market.shards_mut() {
+            let ids = shard.consumers();
+            decision.reset(ids.len());
+            shard.step(&decision, &mut outcome).unwrap();
+            for (consumer, profit) in ids.zip(&outcome.profits) {
+                orders[consumer as usize] += f64::from(u8::from(*profit > Money::ZERO));
+            }
+        }
+        market.end_tick();
+    }
+    let mean = orders.iter().sum::<f64>() / f64::from(consumers);
+    let variance = orders.iter().map(|count| (count - mean) * (count - mean)).sum::<f64>() / f64::from(consumers);
+    let deviation = |consumer: u32| orders[consumer as usize] - mean;
+    let pairs = (0..consumers).flat_map(|a| graph.neighbours(a).iter().map(move |b| (a, *b)));
+    let products: f64 = pairs.map(|(a, b)| deviation(a) * deviation(b)).sum();
+    let ends = graph.mean_degree() * f64::from(consumers);
+    // Under independence each of ends / 2 products, counted twice, has variance s^4.
+    products / (variance * (2.0 * ends).sqrt())
+}
+
+#[test]
+fn orders_cluster_on_the_graph_by_influence_and_by_likeness_alone() {
+    let none = clustering_of_orders(0.0, 0.0, 0.0);
+    assert!(none.abs() < 4.0, "{none}");
+    let likeness = clustering_of_orders(0.9, 0.8, 0.0);
+    assert!(likeness > 5.0, "{likeness}");
+    let influence = clustering_of_orders(0.0, 0.0, 2.0);
+    assert!(influence > 5.0, "{influence}");
+}
+
+#[test]
+fn a_careless_sender_ends_among_the_spam() {
+    let opens = |complaint_rate: f64| {
+        let mut market = sections(3_000, 20);
+        market.market = market.market.with("history_days", Value::Number(0.0));
+        for (_, _, values) in &mut market.channels {
+            values.set("complaint_rate", Value::Number(complaint_rate), None);
+        }
+        market.modules =
+            Some(vec![("deliverability", Values::defaults(find(MODULES, "deliverability").unwrap().parameters))]);
+        let campaign = Campaign::new(&market).unwrap();
+        let index =
+            campaign.spec().features.iter().position(|feature| feature.name == "email_sender_reputation").unwrap();
+        let mut market = campaign.open(Seed::new(8));
+        let mut last = (0.0, 0.0);
+        for _ in 0..14 {
+            let mut tally = Tally::default();
+            for shard in market.shards_mut() {
+                let (mut observation, mut decision, mut outcome): (Observation, Decision, Outcome) = Default::default();
+                shard.observe(FEATURES, &mut observation);
+                last.1 = campaign.spec().features[index].to_raw(observation.features.get(0, index));
+                decision.reset(observation.rows());
+                for row in 0..observation.rows() {
+                    decision.actions[row] = u16::from(observation.allowed.allows(row, 1));
+                }
+                shard.step(&decision, &mut outcome).unwrap();
+                tally += &outcome.tally;
+            }
+            market.end_tick();
+            last.0 = tally.value(Kpi::Opens) / tally.value(Kpi::Delivered);
+        }
+        last
+    };
+    let (careful, careless) = (opens(0.0), opens(0.01));
+    assert!(careful.1 == 1.0 && (careful.0 - 0.27).abs() < 0.04, "{careful:?}");
+    assert!(careless.1 < 0.01 && careless.0 < 0.05, "{careless:?}");
 }
