@@ -7,15 +7,19 @@ pub mod always;
 pub mod arms;
 mod certain;
 mod contact;
+pub mod discounted_thompson;
+mod forgetting;
 pub mod index_bandit;
 pub mod kl_ucb;
 mod naming;
 pub mod none;
 mod pick;
 pub mod ranking;
+pub mod reward_range;
 pub mod rule;
 mod sampling;
 mod segment;
+pub mod sliding_window_ucb;
 pub mod softmax_linear;
 pub mod table;
 pub mod thompson;
@@ -65,4 +69,6 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     lin_thompson::ENTRY,
     logistic_thompson::ENTRY,
     square_cb::ENTRY,
+    discounted_thompson::ENTRY,
+    sliding_window_ucb::ENTRY,
 ];
