@@ -29,11 +29,16 @@ pub mod uniform;
 mod linear;
 
 mod boltzmann;
+mod budget_paced;
+mod discounted_lin_ucb;
 mod epsilon_greedy;
 mod lin_thompson;
 mod lin_ucb;
 mod logistic_thompson;
+mod response_greedy;
 mod square_cb;
+mod targeting;
+mod uplift_greedy;
 
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
@@ -71,4 +76,8 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     square_cb::ENTRY,
     discounted_thompson::ENTRY,
     sliding_window_ucb::ENTRY,
+    discounted_lin_ucb::ENTRY,
+    budget_paced::ENTRY,
+    response_greedy::ENTRY,
+    uplift_greedy::ENTRY,
 ];

@@ -39,11 +39,6 @@ impl Clock {
             Some(before) => tick.checked_sub(before).unwrap_or(1),
         }
     }
-
-    /// The latest tick, if any.
-    pub(super) fn tick(&self) -> Option<u32> {
-        self.tick
-    }
 }
 
 /// The weight of an observation of this age.
