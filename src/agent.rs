@@ -4,15 +4,21 @@
 //! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`].
 
 pub mod always;
+mod arm_groups;
 pub mod arms;
 mod certain;
+pub mod clustered;
+mod clusters;
 mod contact;
 pub mod discounted_thompson;
 mod forgetting;
+pub mod hierarchical_thompson;
+mod hierarchy;
 pub mod index_bandit;
 pub mod kl_ucb;
 mod naming;
 pub mod none;
+mod persons;
 mod pick;
 pub mod ranking;
 pub mod reward_range;
@@ -80,4 +86,6 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     budget_paced::ENTRY,
     response_greedy::ENTRY,
     uplift_greedy::ENTRY,
+    clustered::ENTRY,
+    hierarchical_thompson::ENTRY,
 ];
