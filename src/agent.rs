@@ -4,18 +4,28 @@
 //! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`].
 
 pub mod always;
+mod arm_groups;
 pub mod arms;
 mod certain;
+pub mod clustered;
+mod clusters;
 mod contact;
+pub mod discounted_thompson;
+mod forgetting;
+pub mod hierarchical_thompson;
+mod hierarchy;
 pub mod index_bandit;
 pub mod kl_ucb;
 mod naming;
 pub mod none;
+mod persons;
 mod pick;
 pub mod ranking;
+pub mod reward_range;
 pub mod rule;
 mod sampling;
 mod segment;
+pub mod sliding_window_ucb;
 pub mod softmax_linear;
 pub mod table;
 pub mod thompson;
@@ -25,11 +35,16 @@ pub mod uniform;
 mod linear;
 
 mod boltzmann;
+mod budget_paced;
+mod discounted_lin_ucb;
 mod epsilon_greedy;
 mod lin_thompson;
 mod lin_ucb;
 mod logistic_thompson;
+mod response_greedy;
 mod square_cb;
+mod targeting;
+mod uplift_greedy;
 
 use crate::protocol::{Agent, Policy, Spec};
 use crate::registry::{Entry, Refusal, Values};
@@ -65,4 +80,12 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     lin_thompson::ENTRY,
     logistic_thompson::ENTRY,
     square_cb::ENTRY,
+    discounted_thompson::ENTRY,
+    sliding_window_ucb::ENTRY,
+    discounted_lin_ucb::ENTRY,
+    budget_paced::ENTRY,
+    response_greedy::ENTRY,
+    uplift_greedy::ENTRY,
+    clustered::ENTRY,
+    hierarchical_thompson::ENTRY,
 ];

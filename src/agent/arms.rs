@@ -11,8 +11,9 @@
 //! 2. The widths of the levels are combined as the root of the sum of their squares, as if their errors were
 //!    independent. With one factor both are what `flat` does, bit for bit.
 
-use crate::protocol::{Diverged, Metrics, Spec, Transitions};
-use crate::registry::{Parameter, Range, Refusal, Values};
+use super::forgetting::{Fades, Memory};
+use crate::protocol::{Diverged, Spec, Transitions};
+use crate::registry::{Parameter, Values};
 use serde::{Deserialize, Serialize};
 
 /// The key that chooses the arms.
@@ -26,25 +27,11 @@ pub(super) const MODEL: Parameter = Parameter::choice(
 /// Most actions for which `auto` gives each an arm of its own.
 const FLAT_ACTIONS_MAX: usize = 32;
 
-/// Lower end of the declared rewards.
-pub(super) const REWARD_LOW: Parameter = Parameter::optional_number(
-    "reward_low",
-    Range::ANY,
-    "lowest reward, in currency; rewards are rescaled to [0, 1] by both ends; learned from the rewards if absent",
-);
-
-/// Upper end of the declared rewards.
-pub(super) const REWARD_HIGH: Parameter = Parameter::optional_number(
-    "reward_high",
-    Range::ANY,
-    "highest reward, in currency; rewards are rescaled to [0, 1] by both ends; learned from the rewards if absent",
-);
-
 /// Number, mean and spread of some values, updated one by one (Welford 1962).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
-    /// How many.
-    pub count: u64,
+    /// How many; a fraction where some have been forgotten.
+    pub count: f64,
     /// Their mean; 0 where there are none.
     pub mean: f64,
     /// Sum of squared distances from the mean.
@@ -55,10 +42,69 @@ impl Moments {
     /// Takes in one more value.
     #[inline]
     pub fn add(&mut self, value: f64) {
-        self.count += 1;
+        self.count += 1.0;
         let distance = value - self.mean;
-        self.mean += distance / self.count as f64;
+        self.mean += distance / self.count;
         self.squares += distance * (value - self.mean);
+    }
+
+    /// Takes in what others have counted (Chan, Golub & LeVeque 1979).
+    pub fn merge(&mut self, other: &Self) {
+        if other.count > 0.0 {
+            let count = self.count + other.count;
+            let distance = other.mean - self.mean;
+            self.mean += distance * other.count / count;
+            self.squares += other.squares + distance * distance * self.count * other.count / count;
+            self.count = count;
+        }
+    }
+
+    /// Lets every value count for this share of what it did.
+    pub fn scale(&mut self, share: f64) {
+        self.count *= share;
+        self.squares *= share;
+    }
+}
+
+/// All that was learned, or what was learned in one tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Estimates {
+    arms: Vec<Moments>,
+    contacts: Moments,
+    rounds: f64,
+}
+
+impl Estimates {
+    fn new(arms: usize) -> Self {
+        Self { arms: vec![Moments::default(); arms], ..Self::default() }
+    }
+
+    fn add(&mut self, action: u16, parts: &[u16], value: f64) {
+        self.rounds += 1.0;
+        if action != 0 {
+            self.contacts.add(value);
+        }
+        for &arm in parts {
+            self.arms[usize::from(arm)].add(value);
+        }
+    }
+}
+
+impl Fades for Estimates {
+    fn cleared(&self) -> Self {
+        Self::new(self.arms.len())
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.arms.iter_mut().zip(&other.arms).for_each(|(arm, other)| arm.merge(other));
+        self.contacts.merge(&other.contacts);
+        self.rounds += other.rounds;
+    }
+
+    fn scale(&mut self, share: f64) {
+        self.arms.iter_mut().for_each(|arm| arm.scale(share));
+        self.contacts.scale(share);
+        self.rounds *= share;
     }
 }
 
@@ -67,9 +113,8 @@ impl Moments {
 pub struct Arms {
     /// The arms that each action is made of: itself, or one level per factor.
     parts: Vec<Vec<u16>>,
-    arms: Vec<Moments>,
-    contacts: Moments,
-    rounds: u64,
+    known: Estimates,
+    memory: Memory<Estimates>,
 }
 
 impl Arms {
@@ -98,7 +143,7 @@ impl Arms {
             (0..spec.actions.len() as u16).map(|action| vec![action]).collect()
         };
         let count = parts.iter().flatten().max().map_or(0, |arm| usize::from(*arm) + 1);
-        Self { parts, arms: vec![Moments::default(); count], contacts: Moments::default(), rounds: 0 }
+        Self { parts, known: Estimates::new(count), memory: Memory::new(values) }
     }
 
     /// Number of actions.
@@ -110,13 +155,19 @@ impl Arms {
     /// What is known of each arm.
     #[must_use]
     pub fn arms(&self) -> &[Moments] {
-        &self.arms
+        &self.known.arms
     }
 
-    /// Number of decisions learned from.
+    /// Number of decisions learned from and not forgotten.
     #[must_use]
-    pub fn rounds(&self) -> u64 {
-        self.rounds
+    pub fn rounds(&self) -> f64 {
+        self.known.rounds
+    }
+
+    /// Whether anything is ever forgotten.
+    #[must_use]
+    pub fn forgets(&self) -> bool {
+        !matches!(self.memory, Memory::Everything)
     }
 
     /// Learns from all rows, in order, their rewards passed through `clip`.
@@ -132,14 +183,13 @@ impl Arms {
         if !batch.rewards.iter().all(|reward| reward.is_finite()) {
             return Err(Diverged { agent: agent.to_owned(), quantity: "reward".to_owned() });
         }
+        self.memory.pass_time(batch.observation.tick, &mut self.known);
         for (&action, &reward) in batch.actions.iter().zip(batch.rewards) {
             let value = clip(f64::from(reward));
-            self.rounds += 1;
-            if action != 0 {
-                self.contacts.add(value);
-            }
-            for &arm in &self.parts[usize::from(action)] {
-                self.arms[usize::from(arm)].add(value);
+            let parts = &self.parts[usize::from(action)];
+            self.known.add(action, parts, value);
+            if let Some(step) = self.memory.newest() {
+                step.add(action, parts, value);
             }
         }
         Ok(())
@@ -148,7 +198,7 @@ impl Arms {
     /// Whether every part of the action has been tried.
     #[must_use]
     pub fn is_tried(&self, action: usize) -> bool {
-        self.parts[action].iter().all(|arm| self.arms[usize::from(*arm)].count > 0)
+        self.parts[action].iter().all(|arm| self.known.arms[usize::from(*arm)].count > 0.0)
     }
 
     /// The value of an action whose arms have these values.
@@ -158,7 +208,7 @@ impl Arms {
         match self.parts[action].as_slice() {
             [arm] => of_arm[usize::from(*arm)],
             arms => {
-                let common = self.contacts.mean;
+                let common = self.known.contacts.mean;
                 arms.iter().fold(common, |sum, arm| sum + (of_arm[usize::from(*arm)] - common))
             }
         }
@@ -175,111 +225,6 @@ impl Arms {
     }
 }
 
-/// The interval that rewards lie in: declared in the file, or learned end by end.
-///
-/// An end that is not declared is that of all rewards seen so far, widened by their spread / (n - 1) after n rewards: of
-/// a uniform law that is the estimate of the end without bias, and of a law that reaches its ends it soon is nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RewardRange {
-    declared_low: Option<f64>,
-    declared_high: Option<f64>,
-    /// Number of rewards seen.
-    seen: u64,
-    /// Lowest reward seen; 0 before the first.
-    lowest: f64,
-    /// Highest reward seen; 0 before the first.
-    highest: f64,
-}
-
-impl RewardRange {
-    /// From `reward_low` and `reward_high`, where they are given.
-    ///
-    /// # Errors
-    /// Where the declared interval is empty.
-    pub fn new(values: &Values) -> Result<Self, Refusal> {
-        let declared_low = values.optional_number(REWARD_LOW.name);
-        let declared_high = values.optional_number(REWARD_HIGH.name);
-        if let (Some(low), Some(high)) = (declared_low, declared_high) {
-            let width = high - low;
-            if !(width > 0.0 && width.is_finite()) {
-                let message = format!("`reward_high = {high}` is not above `reward_low = {low}`");
-                let help = "give the lowest and the highest reward of one decision, or leave both out to learn them";
-                return Err(Refusal::new(values, REWARD_HIGH.name, message, help));
-            }
-        }
-        Ok(Self { declared_low, declared_high, seen: 0, lowest: 0.0, highest: 0.0 })
-    }
-
-    /// Takes in rewards; all are finite.
-    pub fn learn(&mut self, rewards: &[f32]) {
-        for &reward in rewards {
-            let reward = f64::from(reward);
-            (self.lowest, self.highest) =
-                if self.seen == 0 { (reward, reward) } else { (self.lowest.min(reward), self.highest.max(reward)) };
-            self.seen += 1;
-        }
-    }
-
-    /// Both ends.
-    fn ends(&self) -> (f64, f64) {
-        let spread = self.highest - self.lowest;
-        let margin = spread / self.seen.saturating_sub(1).max(1) as f64;
-        (self.declared_low.unwrap_or(self.lowest - margin), self.declared_high.unwrap_or(self.highest + margin))
-    }
-
-    /// Lower end and width; width 1 where all rewards are the same, which then are 0 on the scale of the interval.
-    fn low_and_width(&self) -> (f64, f64) {
-        let (low, high) = self.ends();
-        (low, if high > low { high - low } else { 1.0 })
-    }
-
-    /// Whether the reward lies beyond an end that was declared.
-    #[inline]
-    #[must_use]
-    pub fn is_outside(&self, reward: f64) -> bool {
-        self.declared_low.is_some_and(|low| reward < low) || self.declared_high.is_some_and(|high| reward > high)
-    }
-
-    /// The reward, or the declared end that it lies beyond.
-    #[inline]
-    #[must_use]
-    pub fn clip(&self, reward: f64) -> f64 {
-        let raised = self.declared_low.map_or(reward, |low| reward.max(low));
-        self.declared_high.map_or(raised, |high| raised.min(high))
-    }
-
-    /// The reward on the scale where the interval is [0, 1].
-    #[inline]
-    #[must_use]
-    pub fn rescale(&self, reward: f64) -> f64 {
-        let (low, width) = self.low_and_width();
-        (reward - low) / width
-    }
-
-    /// What `rescale` was given.
-    #[inline]
-    #[must_use]
-    pub fn restore(&self, value: f64) -> f64 {
-        let (low, width) = self.low_and_width();
-        low + width * value
-    }
-
-    /// What learning reports: `rewards_outside_range`, how many rewards of the step lay beyond a declared end, and
-    /// `reward_low` and `reward_high`, in currency, for each end that is learned.
-    #[must_use]
-    pub fn metrics(&self, outside: u64) -> Metrics {
-        let (low, high) = self.ends();
-        let mut metrics = vec![("rewards_outside_range", outside as f64)];
-        if self.declared_low.is_none() {
-            metrics.push(("reward_low", low));
-        }
-        if self.declared_high.is_none() {
-            metrics.push(("reward_high", high));
-        }
-        metrics
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::super::contact;
@@ -288,11 +233,6 @@ pub(super) mod tests {
     use crate::registry::Value;
     use crate::units::Money;
 
-    /// The same with a declared range of rewards.
-    pub(in crate::agent) fn declared(values: Values, low: f64, high: f64) -> Values {
-        values.with("reward_low", Value::Number(low)).with("reward_high", Value::Number(high))
-    }
-
     /// Lets `learn` see these actions and rewards, as if each had been certain.
     pub(in crate::agent) fn experience<T>(
         actions: &[u16],
@@ -300,8 +240,18 @@ pub(super) mod tests {
         learn: impl FnOnce(&Transitions<'_>) -> T,
     ) -> T {
         let observation = Observation { consumer_ids: (0..actions.len() as u32).collect(), ..Observation::default() };
+        experience_at(&observation, actions, rewards, learn)
+    }
+
+    /// The same with what was seen.
+    pub(in crate::agent) fn experience_at<T>(
+        observation: &Observation,
+        actions: &[u16],
+        rewards: &[f32],
+        learn: impl FnOnce(&Transitions<'_>) -> T,
+    ) -> T {
         let propensities = vec![1.0; actions.len()];
-        learn(&Transitions { observation: &observation, actions, propensities: &propensities, rewards })
+        learn(&Transitions { observation, actions, propensities: &propensities, rewards })
     }
 
     fn market_arms(model: &str) -> Arms {
@@ -314,7 +264,7 @@ pub(super) mod tests {
         for value in [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0] {
             moments.add(value);
         }
-        assert_eq!((moments.count, moments.mean), (8, 5.0));
+        assert_eq!((moments.count, moments.mean), (8.0, 5.0));
         assert!((moments.squares - 32.0).abs() < 1e-12);
     }
 
@@ -340,35 +290,6 @@ pub(super) mod tests {
         let result = experience(&[1, 2], &[1.0, f32::NAN], |batch| arms.learn("x", batch, |reward| reward));
         assert_eq!(result, Err(Diverged { agent: "x".into(), quantity: "reward".into() }));
         assert_eq!(arms, before);
-    }
-
-    #[test]
-    fn an_empty_range_is_refused() {
-        let range = |low: f64, high: f64| RewardRange::new(&declared(Values::defaults(&[]), low, high));
-        assert_eq!(range(0.0, 1.0).unwrap().rescale(0.25), 0.25);
-        assert_eq!(range(1.0, 1.0).unwrap_err().key, "reward_high");
-        assert_eq!(range(-1e308, 1e308).unwrap_err().key, "reward_high");
-    }
-
-    #[test]
-    fn ends_that_are_not_declared_are_learned() {
-        let mut range = RewardRange::new(&Values::defaults(&[REWARD_LOW, REWARD_HIGH])).unwrap();
-        assert_eq!(range.rescale(0.0), 0.0);
-        range.learn(&[7.0]);
-        assert_eq!((range.ends(), range.rescale(7.0)), ((7.0, 7.0), 0.0));
-        range.learn(&[-5.0, 13.0, 0.0]);
-        // Four rewards from -5 to 13: 18 / 3 more at either end.
-        assert_eq!(range.ends(), (-11.0, 19.0));
-        assert_eq!((range.rescale(4.0), range.restore(0.5)), (0.5, 4.0));
-        assert!(!range.is_outside(1e9) && range.clip(1e9) == 1e9);
-        let expected = [("rewards_outside_range", 0.0), ("reward_low", -11.0), ("reward_high", 19.0)];
-        assert_eq!(range.metrics(0), expected);
-
-        let half = Values::defaults(&[REWARD_LOW, REWARD_HIGH]).with("reward_low", Value::Number(0.0));
-        let mut range = RewardRange::new(&half).unwrap();
-        range.learn(&[-2.0, 4.0, 6.0]);
-        assert_eq!((range.ends(), range.clip(-2.0), range.clip(50.0)), ((0.0, 10.0), 0.0, 50.0));
-        assert!(range.is_outside(-2.0) && !range.is_outside(50.0));
     }
 
     #[test]

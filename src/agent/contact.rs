@@ -39,19 +39,23 @@ pub(super) fn chosen_action(values: &Values, spec: &Spec) -> Result<u16, Refusal
         }
         return named_action(values, "action", name, spec);
     }
+    fitting_actions(values, spec)?.first().copied().ok_or_else(|| {
+        Refusal::new(values, "action", "there is nothing to send: this market has no action but no contact", {
+            "give the market a channel, or use the policy `none`"
+        })
+    })
+}
+
+/// The contacts that have every level asked for, in order; all of them where none is.
+pub(super) fn fitting_actions(values: &Values, spec: &Spec) -> Result<Vec<u16>, Refusal> {
     let mut wishes = Vec::new();
-    for &key in &asked {
+    for key in FACTORS.into_iter().filter(|key| values.get(key).is_some()) {
         wishes.push(wish(values, key, spec)?);
         if !contacts(spec).any(|(_, action)| has(action, &wishes)) {
             return Err(no_such_combination(values, key, &wishes, spec));
         }
     }
-    let first = contacts(spec).find(|(_, action)| has(action, &wishes)).map(|(index, _)| index as u16);
-    first.ok_or_else(|| {
-        Refusal::new(values, "action", "there is nothing to send: this market has no action but no contact", {
-            "give the market a channel, or use the policy `none`"
-        })
-    })
+    Ok(contacts(spec).filter(|(_, action)| has(action, &wishes)).map(|(index, _)| index as u16).collect())
 }
 
 /// The action of this whole name.

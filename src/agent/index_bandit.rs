@@ -12,9 +12,10 @@
 //!    then hold only from when the range is known. [`RewardRange::metrics`] tells what is outside or learned.
 
 use super::AgentBuild;
-use super::arms::{Arms, Moments, RewardRange};
+use super::arms::{Arms, Moments};
 use super::pick;
 use super::ranking::{Choice, Ranking};
+use super::reward_range::RewardRange;
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Decision, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
 use crate::random::{Purpose, Seed};
@@ -33,9 +34,9 @@ pub trait Width: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 's
     const CLIPS: bool;
     /// From the file.
     fn new(values: &Values) -> Self;
-    /// The width of an arm that was tried `count` times, at least once, and earned `mean`, both on the scale where rewards
+    /// The width of an arm that was tried `count` times, more than 0 (a fraction where some are forgotten), and earned `mean`, both on the scale where rewards
     /// lie in [0, 1], after this many rounds (the natural logarithm is given).
-    fn width(&self, mean: f64, count: u64, log_rounds: f64) -> f64;
+    fn width(&self, mean: f64, count: f64, log_rounds: f64) -> f64;
 }
 
 /// A bandit that follows the highest index.
@@ -69,11 +70,10 @@ impl<W: Width> IndexBandit<W> {
     /// Index of every action, on the scale where rewards lie in [0, 1]; `None` for an untried one.
     #[must_use]
     pub fn indices(&self) -> Vec<Option<f64>> {
-        let log_rounds = libm::log(self.arms.rounds().max(1) as f64);
+        let log_rounds = libm::log(self.arms.rounds().max(1.0));
         let means: Vec<f64> = self.arms.arms().iter().map(|arm| arm.mean).collect();
-        let width = |arm: &Moments| match arm.count {
-            0 => 0.0,
-            count => self.width.width(self.range.rescale(arm.mean), count, log_rounds),
+        let width = |arm: &Moments| {
+            if arm.count > 0.0 { self.width.width(self.range.rescale(arm.mean), arm.count, log_rounds) } else { 0.0 }
         };
         let widths: Vec<f64> = self.arms.arms().iter().map(width).collect();
         let mean = |action| self.range.rescale(self.arms.combine(action, &means));

@@ -9,8 +9,9 @@
 //! 7. ln ln t counts as 0 where t < e.
 
 use super::AgentBuild;
-use super::arms::{MODEL, REWARD_HIGH, REWARD_LOW};
+use super::arms::MODEL;
 use super::index_bandit::{IndexBandit, Width};
+use super::reward_range::{REWARD_HIGH, REWARD_LOW};
 use crate::registry::{Entry, Parameter, Range, Values};
 use serde::{Deserialize, Serialize};
 
@@ -47,9 +48,9 @@ impl Width for KullbackLeibler {
         Self { log_log_weight: values.number("log_log_weight") }
     }
 
-    fn width(&self, mean: f64, count: u64, log_rounds: f64) -> f64 {
+    fn width(&self, mean: f64, count: f64, log_rounds: f64) -> f64 {
         let log_log = if log_rounds > 1.0 { libm::log(log_rounds) } else { 0.0 };
-        let level = (log_rounds + self.log_log_weight * log_log) / count as f64;
+        let level = (log_rounds + self.log_log_weight * log_log) / count;
         upper_bound(mean.clamp(0.0, 1.0), level) - mean
     }
 }
@@ -88,8 +89,9 @@ pub fn upper_bound(p: f64, level: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::tests::{declared, experience};
+    use super::super::arms::tests::experience;
     use super::super::index_bandit::tests::{MEANS, flat, regret, regret_in};
+    use super::super::reward_range::tests::declared;
     use super::super::ucb1;
     use super::*;
     use crate::protocol::Agent;

@@ -19,35 +19,39 @@ use crate::protocol::{Agent, Spec};
 use crate::registry::{Entry, Parameter, Range, Refusal, Values};
 use serde::{Deserialize, Serialize};
 
+/// How wide the bound is.
+pub const ALPHA: Parameter =
+    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "width of the bound, in posterior standard deviations");
+
+/// The uniform share of a rule that is otherwise certain.
+pub const EPSILON: Parameter =
+    Parameter::number("epsilon", 0.0, Range::PROBABILITY, "share of decisions drawn uniformly from allowed actions");
+
 /// LinUCB.
 pub const ENTRY: Entry<AgentBuild> = Entry {
     name: LinUcb::NAME,
     summary: "upper confidence bound of a linear reward",
     source: "Li, Chu, Langford & Schapire 2010, algorithm 1",
-    parameters: &[
-        Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "width of the bound, in posterior standard deviations"),
-        MODEL,
-        RIDGE,
-        INTERCEPT,
-        Parameter::number(
-            "epsilon",
-            0.0,
-            Range::PROBABILITY,
-            "share of decisions drawn uniformly from allowed actions",
-        ),
-    ],
+    parameters: &[ALPHA, MODEL, RIDGE, INTERCEPT, EPSILON],
     build: AgentBuild { create, load: linear::Learner::<LinUcb>::load },
 };
 
+/// The law of LinUCB.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct LinUcb {
+pub struct LinUcb {
     alpha: f32,
     epsilon: f32,
 }
 
 fn create(values: &Values, spec: &Spec) -> Result<Box<dyn Agent>, Refusal> {
-    let law = LinUcb { alpha: values.number("alpha") as f32, epsilon: values.number("epsilon") as f32 };
-    Ok(Box::new(Learner::new(law, Model::create(values, spec)?)))
+    Ok(Box::new(Learner::new(LinUcb::new(values), Model::create(values, spec)?)))
+}
+
+impl LinUcb {
+    /// From `alpha` and `epsilon`.
+    pub fn new(values: &Values) -> Self {
+        Self { alpha: values.number("alpha") as f32, epsilon: values.number("epsilon") as f32 }
+    }
 }
 
 impl Law for LinUcb {

@@ -18,7 +18,7 @@
 //! 2. `factored` learns a row in one sweep over the parts of its action, each taking what the others leave unexplained;
 //!    parts are not iterated to convergence. The posterior has no covariance between parts, so that two levels that are
 //!    always sent together look surer than they are.
-//! 3. Nothing is forgotten; a market that drifts is followed ever more slowly.
+//! 3. Nothing is forgotten, unless an agent says so ([`Model::forget`]); a market that drifts is followed ever more slowly.
 //!
 //! A feature or a reward that is not finite, or beyond 1e12 in size, is refused before anything is learned: within these
 //! bounds no later quantity can overflow, because ridge weights are at most `|rewards| / (2 sqrt(ridge))` long.
@@ -29,17 +29,17 @@ mod bank;
 mod joint;
 mod law;
 mod learner;
-mod normal;
+pub mod normal;
 mod parts;
 mod ridge;
-mod room;
+pub mod room;
 mod sampling;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use law::{Law, Row, mix_uniform};
+pub use law::{Law, Row, argmax, mix_uniform};
 pub use learner::Learner;
 pub use ridge::Link;
 pub use sampling::Address;
@@ -322,6 +322,15 @@ impl Model {
                 joint.variances(&row, &self.parts, &mut variances.as_flattened_mut()[actions]);
                 raise(&means, &variances, alpha, bounds);
             }
+        }
+    }
+
+    /// Lets what was learned count for this share from now on, and the prior for the rest of its due: the sums of `x x'` and
+    /// of `reward x` are multiplied, `ridge` stands. Decisions see it after the next [`Model::learn`].
+    pub fn forget(&mut self, share: f64, ridge: f64) {
+        match &mut self.form {
+            Form::Bank(bank) => bank.forget(share, ridge, &mut self.workspace),
+            Form::Joint(joint) => joint.forget(share, ridge, &mut self.workspace),
         }
     }
 

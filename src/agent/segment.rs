@@ -3,12 +3,13 @@
 use super::naming;
 use crate::protocol::{Feature, Observation, Spec};
 use crate::registry::{Refusal, Values};
+use serde::{Deserialize, Serialize};
 
 /// Observed values this close to a threshold, relative to the sizes that meet in standardising, count as equal to it:
 /// about eight times the rounding of one standardisation in `f32`.
 const ROUNDING: f32 = 1e-6;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Comparison {
     Less,
     LessOrEqual,
@@ -30,7 +31,7 @@ const SIGNS: [(&str, Comparison); 7] = [
 ];
 
 /// One condition, its threshold carried over to the observed scale, so that a row costs one comparison.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Condition {
     column: usize,
     comparison: Comparison,
@@ -91,7 +92,7 @@ impl Condition {
 /// Standardising keeps the order, so that comparing observed values is comparing raw ones. A logged feature is never
 /// below 0, so that a threshold of -1 or less lies below all of it.
 fn observed_threshold(feature: &Feature, raw: f32) -> f32 {
-    if feature.log && raw <= -1.0 { f32::NEG_INFINITY } else { feature.to_observed(raw) }
+    if feature.log && raw <= -1.0 { f32::MIN } else { feature.to_observed(raw) }
 }
 
 #[cfg(test)]

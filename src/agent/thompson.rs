@@ -21,9 +21,10 @@
 //! 5. Consumers of one tick are decided at once, and rewards come when they have matured.
 //! 6. `model = "factored"` samples each level of each factor and adds them up; see [`super::arms`].
 
-use super::arms::{Arms, MODEL, Moments, REWARD_HIGH, REWARD_LOW, RewardRange};
+use super::arms::{Arms, MODEL, Moments};
+use super::reward_range::{REWARD_HIGH, REWARD_LOW, RewardRange};
 use super::sampling::{self, Normals};
-use super::{AgentBuild, ranking};
+use super::{AgentBuild, discounted_thompson, ranking};
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
 use crate::random::{Purpose, Seed, Stream};
@@ -31,47 +32,68 @@ use crate::registry::{Entry, Parameter, Range, Refusal, Values};
 use serde::{Deserialize, Serialize};
 use std::io;
 
+/// What rewards are like.
+pub(super) const LIKELIHOOD: Parameter =
+    Parameter::choice("likelihood", "gaussian", &["beta", "gaussian"], "beta: successes; gaussian: any rewards");
+/// Number of posterior samples.
+pub(super) const SAMPLES: Parameter =
+    Parameter::integer("samples", 100, 1, 100_000, "posterior samples that make the law of a tick");
+/// The uniform share.
+pub(super) const FLOOR: Parameter = Parameter::number(
+    "floor",
+    0.01,
+    Range::half_open(0.0, 1.0),
+    "share of decisions that is drawn evenly from the allowed actions",
+);
+const SHAPE: Range = Range::closed(0.01, 1e6);
+/// First shape of the Beta prior.
+pub(super) const PRIOR_SUCCESSES: Parameter =
+    Parameter::number("prior_successes", 1.0, SHAPE, "beta: successes before the first decision");
+/// Second shape of the Beta prior.
+pub(super) const PRIOR_FAILURES: Parameter =
+    Parameter::number("prior_failures", 1.0, SHAPE, "beta: failures before the first decision");
+/// Mean of the Gaussian prior.
+pub(super) const PRIOR_MEAN: Parameter =
+    Parameter::number("prior_mean", 0.0, Range::ANY, "gaussian: expected reward before the first decision");
+/// Weight of the Gaussian prior.
+pub(super) const PRIOR_STRENGTH: Parameter = Parameter::number(
+    "prior_strength",
+    1.0,
+    Range::closed(1e-6, 1e9),
+    "gaussian: number of rewards that the prior mean counts for",
+);
+/// Noise of the Gaussian likelihood.
+pub(super) const NOISE_VARIANCE: Parameter = Parameter::optional_number(
+    "noise_variance",
+    Range::POSITIVE,
+    "gaussian: variance of a reward around the mean of its action; estimated if absent",
+);
+
 /// `kind = "thompson"`.
 pub const ENTRY: Entry<AgentBuild> = Entry {
     name: "thompson",
     summary: "takes each action with the probability that it is the best under the posterior",
     source: "Thompson 1933; Chapelle & Li 2011, An empirical evaluation of Thompson sampling; Agrawal & Goyal 2013",
     parameters: &[
-        Parameter::choice("likelihood", "gaussian", &["beta", "gaussian"], "beta: successes; gaussian: any rewards"),
-        Parameter::integer("samples", 100, 1, 100_000, "posterior samples that make the law of a tick"),
-        Parameter::number(
-            "floor",
-            0.01,
-            Range::half_open(0.0, 1.0),
-            "share of decisions that is drawn evenly from the allowed actions",
-        ),
-        Parameter::number(
-            "prior_successes",
-            1.0,
-            Range::closed(0.01, 1e6),
-            "beta: successes before the first decision",
-        ),
-        Parameter::number("prior_failures", 1.0, Range::closed(0.01, 1e6), "beta: failures before the first decision"),
+        LIKELIHOOD,
+        SAMPLES,
+        FLOOR,
+        PRIOR_SUCCESSES,
+        PRIOR_FAILURES,
         REWARD_LOW,
         REWARD_HIGH,
-        Parameter::number("prior_mean", 0.0, Range::ANY, "gaussian: expected reward before the first decision"),
-        Parameter::number(
-            "prior_strength",
-            1.0,
-            Range::closed(1e-6, 1e9),
-            "gaussian: number of rewards that the prior mean counts for",
-        ),
-        Parameter::optional_number(
-            "noise_variance",
-            Range::POSITIVE,
-            "gaussian: variance of a reward around the mean of its action; estimated if absent",
-        ),
+        PRIOR_MEAN,
+        PRIOR_STRENGTH,
+        NOISE_VARIANCE,
         MODEL,
     ],
-    build: AgentBuild {
-        create: |values, spec| Ok(Box::new(Thompson::new(values, spec)?)),
-        load: |from| Ok(Box::new(serde_json::from_reader::<_, Thompson>(from)?)),
-    },
+    build: BUILD,
+};
+
+/// How a registry makes it.
+pub(super) const BUILD: AgentBuild = AgentBuild {
+    create: |values, spec| Ok(Box::new(Thompson::new(values, spec)?)),
+    load: |from| Ok(Box::new(serde_json::from_reader::<_, Thompson>(from)?)),
 };
 
 /// How rewards come about.
@@ -138,16 +160,16 @@ impl Thompson {
         match self.likelihood {
             Likelihood::Beta { prior_successes, prior_failures, range } => arms
                 .map(|arm| {
-                    let successes = range.rescale(arm.mean).clamp(0.0, 1.0) * arm.count as f64;
-                    let failures = arm.count as f64 - successes;
+                    let successes = range.rescale(arm.mean).clamp(0.0, 1.0) * arm.count;
+                    let failures = arm.count - successes;
                     Posterior::Beta { successes: prior_successes + successes, failures: prior_failures + failures }
                 })
                 .collect(),
             Likelihood::Gaussian { prior_mean, prior_strength, noise_variance } => {
                 let noise_variance = noise_variance.unwrap_or_else(|| pooled_variance(self.arms.arms()));
                 let normal = |arm: &Moments| {
-                    let weight = prior_strength + arm.count as f64;
-                    let mean = (prior_strength * prior_mean + arm.count as f64 * arm.mean) / weight;
+                    let weight = prior_strength + arm.count;
+                    let mean = (prior_strength * prior_mean + arm.count * arm.mean) / weight;
                     Posterior::Normal { mean, deviation: (noise_variance / weight).sqrt() }
                 };
                 arms.map(normal).collect()
@@ -184,8 +206,8 @@ impl Thompson {
 /// Variance within arms, all of them taken together with one pseudo-observation of variance 1.
 fn pooled_variance(arms: &[Moments]) -> f64 {
     let squares: f64 = arms.iter().map(|arm| arm.squares).sum();
-    let degrees: u64 = arms.iter().map(|arm| arm.count.saturating_sub(1)).sum();
-    (1.0 + squares) / (1.0 + degrees as f64)
+    let degrees: f64 = arms.iter().map(|arm| (arm.count - 1.0).max(0.0)).sum();
+    (1.0 + squares) / (1.0 + degrees)
 }
 
 impl Policy for Thompson {
@@ -221,11 +243,12 @@ impl Policy for Thompson {
 
 impl Agent for Thompson {
     fn learn(&mut self, batch: &Transitions<'_>, _seed: Seed) -> Result<Metrics, Diverged> {
+        let name = if self.arms.forgets() { discounted_thompson::ENTRY.name } else { ENTRY.name };
         match &mut self.likelihood {
             Likelihood::Beta { range, .. } => {
                 let declared = *range;
                 let mut outside = 0_u64;
-                self.arms.learn(ENTRY.name, batch, |reward| {
+                self.arms.learn(name, batch, |reward| {
                     outside += u64::from(declared.is_outside(reward));
                     declared.clip(reward)
                 })?;
@@ -233,7 +256,7 @@ impl Agent for Thompson {
                 Ok(range.metrics(outside))
             }
             Likelihood::Gaussian { noise_variance, .. } => {
-                self.arms.learn(ENTRY.name, batch, |reward| reward)?;
+                self.arms.learn(name, batch, |reward| reward)?;
                 let noise_variance = noise_variance.unwrap_or_else(|| pooled_variance(self.arms.arms()));
                 Ok(vec![("noise_variance", noise_variance)])
             }
@@ -251,9 +274,10 @@ impl Agent for Thompson {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::tests::{declared, experience};
+    use super::super::arms::tests::experience;
     use super::super::contact;
     use super::super::index_bandit::tests::{MEANS, flat, free, regret};
+    use super::super::reward_range::tests::declared;
     use super::*;
     use crate::registry::Value;
     use crate::statistics::normal_cdf;

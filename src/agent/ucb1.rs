@@ -9,8 +9,9 @@
 //! 7. The constant 2 is the parameter `exploration`.
 
 use super::AgentBuild;
-use super::arms::{MODEL, REWARD_HIGH, REWARD_LOW};
+use super::arms::MODEL;
 use super::index_bandit::{IndexBandit, Width};
+use super::reward_range::{REWARD_HIGH, REWARD_LOW};
 use crate::registry::{Entry, Parameter, Range, Values};
 use serde::{Deserialize, Serialize};
 
@@ -47,16 +48,17 @@ impl Width for Hoeffding {
         Self { exploration: values.number("exploration") }
     }
 
-    fn width(&self, _mean: f64, count: u64, log_rounds: f64) -> f64 {
-        (self.exploration * log_rounds / count as f64).sqrt()
+    fn width(&self, _mean: f64, count: f64, log_rounds: f64) -> f64 {
+        (self.exploration * log_rounds / count).sqrt()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::arms::tests::{declared, experience};
+    use super::super::arms::tests::experience;
     use super::super::contact;
     use super::super::index_bandit::tests::{MEANS, flat, free, regret};
+    use super::super::reward_range::tests::declared;
     use super::*;
     use crate::matrix::Matrix;
     use crate::protocol::{Agent, Policy, Spec};

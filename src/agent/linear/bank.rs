@@ -87,6 +87,12 @@ impl Bank {
         }
     }
 
+    /// See [`Ridge::forget`]. Decisions see it after [`Bank::publish`].
+    pub fn forget(&mut self, share: f64, ridge: f64, workspace: &mut Workspace) {
+        self.models.iter_mut().for_each(|model| model.forget(share, ridge, workspace));
+        self.stale.fill(true);
+    }
+
     /// Brings the copy that decisions read up to date.
     pub fn publish(&mut self) {
         let entries = triangle(self.dimension);

@@ -96,6 +96,11 @@ impl Joint {
         self.model.update(workspace, link, prediction, 0.0, target);
     }
 
+    /// See [`Ridge::forget`]. Decisions see it after [`Joint::publish`].
+    pub fn forget(&mut self, share: f64, ridge: f64, workspace: &mut Workspace) {
+        self.model.forget(share, ridge, workspace);
+    }
+
     /// Brings the copy that decisions read up to date.
     pub fn publish(&mut self, parts: &Parts) {
         let (dense, blocks) = (self.dense(), self.blocks());

@@ -2,7 +2,7 @@
 
 use super::ridge::Link;
 use super::{Model, Scratch};
-use crate::protocol::Observation;
+use crate::protocol::{Metrics, Observation, Transitions};
 use crate::random::{LANES, Seed};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,14 @@ pub trait Law: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'sta
     /// What the model learns of a reward.
     fn target(&self, reward: f32) -> f64 {
         f64::from(reward)
+    }
+
+    /// Called before a sound batch is learned: what the model knows may be weakened here.
+    fn prepare(&mut self, _model: &mut Model, _batch: &Transitions<'_>) {}
+
+    /// Called after a batch is learned: what the law itself learns, and the figures that it tells.
+    fn review(&mut self, _model: &Model, _batch: &Transitions<'_>) -> Metrics {
+        Metrics::new()
     }
 
     /// Writes the probability of every action of a row; all come in as 0.
@@ -63,6 +71,11 @@ impl Row<'_> {
     /// The score of an action.
     pub fn score(&self, action: usize) -> f32 {
         self.scores[action / LANES][action % LANES]
+    }
+
+    /// Takes something from the score of each action.
+    pub fn charge(&mut self, charges: impl Iterator<Item = f32>) {
+        self.scores.as_flattened_mut().iter_mut().zip(charges).for_each(|(score, charge)| *score -= charge);
     }
 
     /// The allowed action of the highest score; of equals, the first.

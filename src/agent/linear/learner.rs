@@ -86,15 +86,16 @@ impl<L: Law> Policy for Learner<L> {
 }
 
 impl<L: Law> Agent for Learner<L> {
-    /// Gives no figures, so that it allocates nothing.
+    /// Gives the figures of its law; where that has none it allocates nothing.
     fn learn(&mut self, batch: &Transitions<'_>, _seed: Seed) -> Result<Metrics, Diverged> {
         if let Some(quantity) = self.model.fault(batch) {
             return Err(Diverged { agent: L::NAME.into(), quantity: quantity.into() });
         }
+        self.law.prepare(&mut self.model, batch);
         let law = &self.law;
         self.model.learn(batch, L::LINK, |reward| law.target(reward));
         self.learned += batch.rewards.len() as u64;
-        Ok(Metrics::new())
+        Ok(self.law.review(&self.model, batch))
     }
 
     fn snapshot(&self) -> Box<dyn Policy> {

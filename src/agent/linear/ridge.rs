@@ -174,6 +174,26 @@ impl Ridge {
         }
         step * variance
     }
+
+    /// Lets what was learned count for this share: with `A = ridge I + S` and `A weights = b`, both `S` and `b` are
+    /// multiplied by it. `M` grows by `1 / sqrt(share)`, which leaves the weights alone; then the prior gets back what it
+    /// has lost, one direction after the other, each an observation of 0.
+    pub fn forget(&mut self, share: f64, ridge: f64, workspace: &mut Workspace) {
+        if share >= 1.0 {
+            return;
+        }
+        // Nothing is left of what counts for less, and `M` stays finite.
+        let share = share.max(1e-9);
+        let growth = 1.0 / share.sqrt();
+        self.factor.as_flattened_mut().iter_mut().for_each(|value| *value *= growth);
+        let size = ((1.0 - share) * ridge).sqrt();
+        for direction in 0..self.dimension {
+            workspace.clear(self.dimension);
+            workspace.features.as_flattened_mut()[direction] = size;
+            let prediction = self.predict(workspace);
+            self.update(workspace, Link::Identity, prediction, 0.0, 0.0);
+        }
+    }
 }
 
 /// Sum of eight partial sums in a fixed order.
@@ -316,6 +336,35 @@ mod tests {
         }
         let x: Vec<f64> = (0..dimension).map(|i| i as f64 / 7.0 - 1.0).collect();
         let expected: f64 = solve(&a, &x).iter().zip(&x).map(|(a, b)| a * b).sum();
+        assert!((variance(&model, &x) / expected - 1.0).abs() < 1e-10);
+    }
+
+    #[test]
+    fn forgetting_equals_the_dense_weighted_solution() {
+        let (dimension, ridge) = (5, 0.7);
+        let mut model = Ridge::new(dimension, ridge);
+        let mut sums = vec![vec![0.0; dimension]; dimension];
+        let mut b = vec![0.0; dimension];
+        let mut stream = Seed::new(6).stream(Purpose::Problem, 0, 0);
+        for step in 0..60 {
+            if step % 7 == 0 {
+                model.forget(0.8, ridge, &mut Workspace::default());
+                sums.iter_mut().flatten().chain(&mut b).for_each(|value| *value *= 0.8);
+            }
+            let x: Vec<f64> = (0..dimension).map(|_| f64::from(stream.uniform()) * 4.0 - 1.5).collect();
+            let y = f64::from(stream.uniform()) * 10.0;
+            for i in 0..dimension {
+                b[i] += y * x[i];
+                (0..dimension).for_each(|j| sums[i][j] += x[i] * x[j]);
+            }
+            observe(&mut model, Link::Identity, &x, y);
+        }
+        (0..dimension).for_each(|i| sums[i][i] += ridge);
+        for (weight, expected) in model.weights().iter().zip(solve(&sums, &b)) {
+            assert!((weight - expected).abs() < 1e-10, "{weight} {expected}");
+        }
+        let x = [0.3, -1.0, 0.5, 2.0, 1.0];
+        let expected: f64 = solve(&sums, &x).iter().zip(&x).map(|(a, b)| a * b).sum();
         assert!((variance(&model, &x) / expected - 1.0).abs() < 1e-10);
     }
 
