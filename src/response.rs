@@ -10,10 +10,16 @@
 //! (seasons, competitors), and [`Commons`] that shards publish into and that change only at the barrier between ticks
 //! (sender reputation, word of mouth).
 
+mod arrivals;
 mod channel_affinity;
 mod delay_censoring;
+mod fairness_groups;
 mod fatigue;
+mod intent_stage;
+mod inventory;
+mod measurement_noise;
 mod persuadability;
+mod price_reference;
 mod price_response;
 mod send_time;
 
@@ -63,6 +69,12 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
     price_response::ENTRY,
     persuadability::ENTRY,
     delay_censoring::ENTRY,
+    arrivals::ENTRY,
+    fairness_groups::ENTRY,
+    inventory::ENTRY,
+    price_reference::ENTRY,
+    intent_stage::ENTRY,
+    measurement_noise::ENTRY,
 ];
 
 /// The modules that are on by default: `[modules.NAME]` of a scenario sets the parameters of one and leaves the others on;
@@ -372,6 +384,11 @@ pub trait ResponseModule: Debug + Send + Sync {
     /// Changes who a consumer is, after the draw from the population.
     fn shape(&self, _seed: Seed, _consumer: u32, _person: &mut Person) {}
 
+    /// Whether it puts consumers into [`People::group`], so that gaps between members and others are counted.
+    fn forms_groups(&self) -> bool {
+        false
+    }
+
     /// Whether consumers come during the run.
     fn brings_arrivals(&self) -> bool {
         false
@@ -447,6 +464,11 @@ pub trait ResponseModule: Debug + Send + Sync {
 
     /// Raw values of one of its features for the rows from `first_row` on, as many as there are cells.
     fn observe(&self, _view: &View<'_>, _feature: usize, _first_row: usize, _cells: &mut [f32]) {}
+
+    /// Which of its columns hold what the sender may observe; all others are latent.
+    fn observable_columns(&self) -> &[usize] {
+        &[]
+    }
 }
 
 #[cfg(test)]

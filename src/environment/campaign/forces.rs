@@ -267,11 +267,15 @@ impl Forces {
         self.published = published;
     }
 
-    /// Turns all columns around among the rows.
+    /// Turns all latent columns around among the rows.
     #[cfg(test)]
-    pub fn reverse(&mut self) {
-        for column in self.columns.iter_mut().flatten() {
-            column.reverse();
+    pub fn reverse(&mut self, modules: &Modules) {
+        for (module, columns) in modules.iter().zip(&mut self.columns) {
+            for (index, column) in columns.iter_mut().enumerate() {
+                if !module.observable_columns().contains(&index) {
+                    column.reverse();
+                }
+            }
         }
     }
 }

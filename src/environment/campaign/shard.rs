@@ -482,7 +482,7 @@ impl CampaignShard {
             taste.reverse();
         }
         people.group.reverse();
-        self.forces.reverse();
+        self.forces.reverse(&self.model.modules);
         self.state.alive.reverse();
         self.state.coupon_remembered.reverse();
         self.state.pending_tick.reverse();
