@@ -61,7 +61,7 @@ impl Table {
 
 impl Policy for Table {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {
@@ -103,7 +103,8 @@ mod tests {
             &[3.0, 1.0, 0.0, 0.0],
             &[3.0, 0.0, 0.0, 0.0],
         ]);
-        let observation = Observation { tick: 0, consumer_ids: (0..5).collect(), features, allowed };
+        let observation =
+            Observation { tick: 0, consumer_ids: (0..5).collect(), features, allowed, ..Observation::default() };
         let mut decision = Decision::default();
         policy.decide(&observation, Seed::new(1), &mut decision);
         assert_eq!(decision.actions, vec![2, 0, 1, 0, 0]);

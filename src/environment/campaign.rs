@@ -8,11 +8,14 @@
 //! parameters against continuous time), one pending order, one scalar of fatigue for all channels, no households,
 //! prices relative to a list price of 1.
 
+mod attribution;
 mod budget;
 mod calibration;
 mod clock;
+mod events;
 mod forces;
 mod funnel;
+mod groups;
 mod mask;
 mod model;
 mod observation;
@@ -70,6 +73,7 @@ impl World for Campaign {
     fn bytes_per_consumer(&self) -> usize {
         let columns: usize = self.model.modules.iter().map(|module| module.columns()).sum();
         state::bytes_per_consumer(self.model.catalogue.channels.len())
+            + events::bytes_per_consumer(self.model.events_remembered)
             + size_of::<crate::market::population::Person>()
             + shard::RATES_AND_SCRATCH_BYTES
             + columns * size_of::<f32>()

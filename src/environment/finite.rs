@@ -133,7 +133,7 @@ impl FiniteWorld {
             features.set(state, state, 1.0);
         }
         let consumer_ids = (0..states as u32).map(|row| first.wrapping_add(row)).collect();
-        Observation { tick, consumer_ids, features, allowed: self.inside.allowed.clone() }
+        Observation { tick, consumer_ids, features, allowed: self.inside.allowed.clone(), ..Observation::default() }
     }
 
     /// pi(a | s) at `s * actions + a`, each state summing to 1; `None` where it depends on the tick or the consumer.

@@ -20,7 +20,7 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     summary: "part of the consumers come during the run and are unknown until then",
     source: "Mercato: cold start as in Schein, Popescul, Ungar & Pennock (2002); docs/market.md 6.24",
     parameters: &[
-        Parameter::number("start_share", 0.2, Range::PROBABILITY, "share of the consumers there at the start"),
+        Parameter::number("start_share", 0.5, Range::PROBABILITY, "share of the consumers there at the start"),
         Parameter::number("arrival_days", 90.0, Range::POSITIVE, "days within which the others come"),
         Parameter::choice("flow", "even", &["even", "growing"], "whether as many come on every day, or ever more"),
     ],

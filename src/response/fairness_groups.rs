@@ -25,9 +25,19 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     parameters: &[
         Parameter::number("group_share", 0.3, Range::PROBABILITY, "share of members"),
         Parameter::number("elasticity_factor", 0.6, Range::NON_NEGATIVE, "multiplies the price elasticity of members"),
-        Parameter::number("reach_factor", 0.7, Range::POSITIVE, "multiplies the chance of members' consent to a channel"),
+        Parameter::number(
+            "reach_factor",
+            0.7,
+            Range::POSITIVE,
+            "multiplies the chance of members' consent to a channel",
+        ),
         Parameter::number("order_rate_factor", 1.0, Range::POSITIVE, "multiplies the order rate of members"),
-        Parameter::number("proxy_accuracy", 0.85, Range::PROBABILITY, "probability that the proxy tells the group truly"),
+        Parameter::number(
+            "proxy_accuracy",
+            0.85,
+            Range::PROBABILITY,
+            "probability that the proxy tells the group truly",
+        ),
         Parameter::boolean("observe_group", false, "whether policies see the group itself"),
     ],
     build: ModuleBuild {

@@ -80,7 +80,12 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
             Range::ANY,
             "onto the log-hazard of an order, per stage",
         ),
-        numbers("click_weights", &[-0.076, 0.324, 0.424, 0.724, 1.124], Range::ANY, "onto the logit of clicking, per stage"),
+        numbers(
+            "click_weights",
+            &[-0.076, 0.324, 0.424, 0.724, 1.124],
+            Range::ANY,
+            "onto the logit of clicking, per stage",
+        ),
         numbers(
             "convert_weights",
             &[-0.165, 0.335, 0.635, 1.235, 2.035],
@@ -95,7 +100,12 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
             Range::NON_NEGATIVE,
             "onto the logits of higher stages per unit of word of mouth",
         ),
-        numbers("pages_mean", &[1.5, 4.0, 8.0, 7.0, 4.0], Range::closed(1.0, 100.0), "mean pages of a visit, per stage"),
+        numbers(
+            "pages_mean",
+            &[1.5, 4.0, 8.0, 7.0, 4.0],
+            Range::closed(1.0, 100.0),
+            "mean pages of a visit, per stage",
+        ),
         numbers(
             "cart_rates",
             &[0.005, 0.02, 0.04, 0.15, 0.5],
@@ -363,8 +373,7 @@ impl ResponseModule for IntentStage {
             *seen *= self.pages_kept;
         }
         for (row, _) in view.visiting.iter().enumerate().filter(|(_, visits)| **visits) {
-            let uniforms =
-                view.seed.uniforms(Purpose::Stage, view.first + row as u32, view.tick as u32, TICK_BLOCK);
+            let uniforms = view.seed.uniforms(Purpose::Stage, view.first + row as u32, view.tick as u32, TICK_BLOCK);
             let (seen, filled, category) = self.visit(view.people, row, stages[row] as usize, uniforms);
             pages[row] += seen;
             carts[row] = filled;
@@ -427,7 +436,8 @@ mod tests {
     #[test]
     fn the_stationary_law_is_as_stated_and_weights_are_centred() {
         for tick_days in [1.0 / 24.0, 1.0, 7.0] {
-            for (share, stated) in default_law(tick_days).iter().zip([0.903_67, 0.048_21, 0.024_28, 0.014_79, 0.009_05]) {
+            for (share, stated) in default_law(tick_days).iter().zip([0.903_67, 0.048_21, 0.024_28, 0.014_79, 0.009_05])
+            {
                 assert!((share - stated).abs() < 1e-5, "{share} {stated}");
             }
         }
@@ -470,11 +480,8 @@ mod tests {
 
     #[test]
     fn visits_show_pages_carts_and_tastes() {
-        let people = People {
-            order_rate: vec![0.1],
-            taste: [vec![0.1], vec![-1.0], vec![2.0], vec![0.3]],
-            ..People::default()
-        };
+        let people =
+            People { order_rate: vec![0.1], taste: [vec![0.1], vec![-1.0], vec![2.0], vec![0.3]], ..People::default() };
         let count = 20_000;
         let (mut pages, mut carts, mut favourite) = (0.0, 0.0, 0.0);
         for visit in 0..count {

@@ -26,7 +26,12 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     summary: "prices seen and paid set what a price is compared with; a rise weighs more than a cut",
     source: "Kalyanaram & Winer (1995); Mazumdar, Raj & Sinha (2005); Hardie, Johnson & Fader (1993); docs/market.md 6.22",
     parameters: &[
-        Parameter::number("memory", 0.7, Range::half_open(0.0, 1.0), "share of the old reference kept when a price is seen"),
+        Parameter::number(
+            "memory",
+            0.7,
+            Range::half_open(0.0, 1.0),
+            "share of the old reference kept when a price is seen",
+        ),
         Parameter::number("gain_weight", 0.5, Range::NON_NEGATIVE, "log-hazard per share below the reference"),
         Parameter::number("loss_weight", 0.85, Range::NON_NEGATIVE, "off the log-hazard per share above the reference"),
         Parameter::number(

@@ -101,7 +101,7 @@ fn observe(spec: &Spec, consumers: impl Iterator<Item = u32>, tick: u32) -> Obse
             }
         }
     }
-    Observation { tick, consumer_ids, features, allowed }
+    Observation { tick, consumer_ids, features, allowed, ..Observation::default() }
 }
 
 /// Some rows of an observation, in this order.
@@ -118,6 +118,7 @@ fn take(observation: &Observation, rows: &[usize]) -> Observation {
         consumer_ids: rows.iter().map(|row| observation.consumer_ids[*row]).collect(),
         features: Matrix::from_rows(&dense),
         allowed,
+        ..Observation::default()
     }
 }
 
@@ -126,6 +127,7 @@ fn shown(policy: &dyn Policy, mut observation: Observation) -> Observation {
     if !policy.views().features {
         observation.features = Matrix::default();
     }
+    observation.reset_events(policy.views(), 0);
     observation
 }
 

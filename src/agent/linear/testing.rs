@@ -34,6 +34,7 @@ impl Play {
                 consumer_ids: (0..rows.len() as u32).collect(),
                 features: Matrix::from_rows(rows),
                 allowed: ActionBits::all(rows.len(), actions),
+                ..Observation::default()
             },
         }
     }
