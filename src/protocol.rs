@@ -4,10 +4,12 @@
 //! allocates nothing. An agent sees an [`Observation`] and nothing else of a market.
 
 mod draw;
+mod events;
 mod kpi;
 mod space;
 
 pub use draw::{LaneDraw, policy_uniforms};
+pub use events::{Event, EventKind, Events};
 pub use kpi::{Kpi, Tally};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
 
@@ -133,6 +135,13 @@ pub enum Look<'a> {
 pub struct Views {
     /// [`Observation::features`].
     pub features: bool,
+    /// [`Observation::events`].
+    pub events: bool,
+}
+
+impl Views {
+    /// The features and nothing else.
+    pub const FEATURES: Self = Self { features: true, events: false };
 }
 
 /// What an agent may see of the consumers of one shard before it decides.
@@ -148,6 +157,8 @@ pub struct Observation {
     pub allowed: ActionBits,
     /// What only an oracle may see; empty unless the policy looks inside.
     pub latent: Latent,
+    /// The last events of each row, where asked for; of length 0 where the market remembers none.
+    pub events: Option<Events>,
 }
 
 impl Observation {
@@ -155,6 +166,18 @@ impl Observation {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.consumer_ids.len()
+    }
+
+    /// Room for so many events of each row where the views ask for them, to be filled by the caller; `None` where not.
+    pub fn reset_events(&mut self, views: Views, remembered: usize) -> Option<&mut Events> {
+        if !views.events {
+            self.events = None;
+            return None;
+        }
+        let rows = self.consumer_ids.len();
+        let events = self.events.get_or_insert_default();
+        events.reset(rows, remembered);
+        Some(events)
     }
 }
 

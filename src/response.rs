@@ -10,6 +10,7 @@
 //! (seasons, competitors), and [`Commons`] that shards publish into and that change only at the barrier between ticks
 //! (sender reputation, word of mouth).
 
+mod arrivals;
 mod awareness;
 mod channel_affinity;
 mod competitor;
@@ -17,10 +18,15 @@ mod creative_relevance;
 mod creative_wearout;
 mod delay_censoring;
 mod deliverability;
+mod fairness_groups;
 mod fatigue;
 mod goodwill;
+mod intent_stage;
+mod inventory;
+mod measurement_noise;
 mod multichannel;
 mod persuadability;
+mod price_reference;
 mod price_response;
 mod regimes;
 mod reviews;
@@ -85,14 +91,20 @@ pub const MODULES: &[Entry<ModuleBuild>] = &[
     shocks::ENTRY,
     regimes::ENTRY,
     competitor::ENTRY,
+    arrivals::ENTRY,
+    fairness_groups::ENTRY,
+    inventory::ENTRY,
+    price_reference::ENTRY,
     goodwill::ENTRY,
     awareness::ENTRY,
     satisfaction_loyalty::ENTRY,
+    intent_stage::ENTRY,
     creative_relevance::ENTRY,
     creative_wearout::ENTRY,
     multichannel::ENTRY,
     deliverability::ENTRY,
     wake::ENTRY,
+    measurement_noise::ENTRY,
     reviews::ENTRY,
 ];
 
@@ -428,6 +440,11 @@ pub trait ResponseModule: Debug + Send + Sync {
 
     /// Changes who a consumer is, after the draw from the population.
     fn shape(&self, _seed: Seed, _consumer: u32, _person: &mut Person) {}
+
+    /// Whether it puts consumers into [`People::group`], so that gaps between members and others are counted.
+    fn forms_groups(&self) -> bool {
+        false
+    }
 
     /// Whether consumers come during the run.
     fn brings_arrivals(&self) -> bool {

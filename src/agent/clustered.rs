@@ -112,7 +112,7 @@ impl Clustered {
 
 impl Policy for Clustered {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views { features: true, ..Views::default() }
     }
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {

@@ -239,7 +239,7 @@ fn sample_person(prior: &[[f32; LANES]], level: Level, terms: &[Term], blocks: u
 
 impl Policy for HierarchicalThompson {
     fn views(&self) -> Views {
-        Views { features: !self.segments.is_empty() }
+        Views { features: !self.segments.is_empty(), ..Views::default() }
     }
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {

@@ -96,7 +96,7 @@ fn whole_ticks(values: &Values, key: &str, spec: &Spec) -> Result<u32, Refusal> 
 
 impl Policy for Rule {
     fn views(&self) -> Views {
-        Views { features: !self.segment.is_empty() }
+        Views { features: !self.segment.is_empty(), events: false }
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

@@ -86,7 +86,7 @@ impl SoftmaxLinear {
 
 impl Policy for SoftmaxLinear {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

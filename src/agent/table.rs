@@ -61,7 +61,7 @@ impl Table {
 
 impl Policy for Table {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

@@ -8,11 +8,14 @@
 //! parameters against continuous time), one pending order, one scalar of fatigue for all channels, no households,
 //! prices relative to a list price of 1.
 
+mod attribution;
 mod budget;
 mod calibration;
 mod clock;
+mod events;
 mod forces;
 mod funnel;
+mod groups;
 mod latent;
 mod mask;
 mod model;
@@ -75,6 +78,7 @@ impl World for Campaign {
         let columns: usize = self.model.modules.iter().map(|module| module.columns()).sum();
         let commons: usize = self.model.modules.iter().map(|module| module.common_bytes_per_consumer()).sum();
         state::bytes_per_consumer(self.model.catalogue.channels.len())
+            + events::bytes_per_consumer(self.model.events_remembered)
             + size_of::<crate::market::population::Person>()
             + shard::RATES_AND_SCRATCH_BYTES
             + columns * size_of::<f32>()

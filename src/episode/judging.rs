@@ -140,7 +140,8 @@ impl Judging<'_> {
         let logged = sink.is_some();
         let ticks = sink.as_ref().map_or(1, |sink| sink.window_ticks().max(1));
         let law = sink.as_ref().is_some_and(|sink| sink.wants_probabilities());
-        let views = if logged { Views { features: true } } else { self.policy.views() };
+        let own = self.policy.views();
+        let views = Views { features: logged || own.features, ..own };
         let mut lanes: Vec<Lane> = together
             .shards_mut()
             .iter()

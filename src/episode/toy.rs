@@ -216,6 +216,7 @@ impl Shard for ToyShard {
         observation.tick = state.tick;
         observation.consumer_ids.clear();
         observation.consumer_ids.extend(state.consumers.clone());
+        observation.reset_events(views, 0);
         observation.allowed.reset_to_all(rows, 3);
         for row in 0..rows {
             for action in 1..3 {
@@ -320,7 +321,7 @@ pub(crate) struct Means {
 
 impl Policy for Means {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

@@ -5,14 +5,14 @@ use crate::protocol::Kpi;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// SHA-256 over the integers of the records, replication by replication, in hexadecimal.
+/// SHA-256 over what happened according to the records, replication by replication, in hexadecimal.
 pub(super) fn of_units(units: &[Unit]) -> String {
     let mut digest = Sha256::new();
     for unit in units {
         let record = &unit.record;
         digest.update(record.consumers.to_le_bytes());
         for tally in &record.series {
-            Kpi::ALL.iter().for_each(|&kpi| digest.update(tally.get(kpi).to_le_bytes()));
+            Kpi::HAPPENED.iter().for_each(|&kpi| digest.update(tally.get(kpi).to_le_bytes()));
         }
         record.action_counts.iter().for_each(|count| digest.update(count.to_le_bytes()));
         record.contacts.iter().for_each(|count| digest.update(count.to_le_bytes()));

@@ -11,6 +11,11 @@
 //! | `orders_`, `visits_`, `messages_`, `cost_per_consumer` | totals over the horizon |
 //! | `open_`, `click_`, `conversion_`, `opt_out_`, `complaint_rate` | per message delivered (sent, where deliveries are not counted) |
 //! | `discount_per_order` | discount given, per order of any kind |
+//! | `incremental_orders_per_consumer` | orders less the twin's: what the messages caused |
+//! | `last_click_orders_`, `touched_orders_per_consumer` | recorded orders that rules of the trade credit to messages: after a recent click, after a recent message |
+//! | `contact_rate_gap` | messages per consumer and tick, members of the group less others |
+//! | `discount_depth_gap` | mean discount of a message, members less others |
+//! | `opt_out_gap` | opt-outs per message, members less others |
 
 use super::metric::{Metric, mean_of, ratio_of};
 use super::{BASELINE, Comparison, Contender, Guardrail, Limit, Results, Unit, hash};
@@ -316,7 +321,49 @@ impl Figures<'_> {
                 table.extend(ratio_of(&totals(units, above), &totals(units, below)).map(|ratio| (name, ratio)));
             }
         }
+        table.extend(self.credits(units));
+        table.extend(self.gaps(units));
         MetricTable(table)
+    }
+
+    /// Orders that the messages caused, and those that rules of the trade credit them with.
+    fn credits(&self, units: &[Unit]) -> Vec<(&'static str, Metric)> {
+        if !self.counts(Kpi::LastClickOrders) {
+            return Vec::new();
+        }
+        let orders = |record: &Record| record.total(Kpi::Orders) as f64;
+        let twin = per_consumer(&self.results.baseline, orders);
+        let caused: Vec<f64> = per_consumer(units, orders).iter().zip(twin).map(|(own, twin)| own - twin).collect();
+        vec![
+            ("incremental_orders_per_consumer", mean_of(&caused, None)),
+            ("last_click_orders_per_consumer", self.per_consumer_kpi(units, Kpi::LastClickOrders)),
+            ("touched_orders_per_consumer", self.per_consumer_kpi(units, Kpi::TouchedOrders)),
+        ]
+    }
+
+    /// Members of the group less others; absent where there are none, or nothing was sent to one side.
+    fn gaps(&self, units: &[Unit]) -> Vec<(&'static str, Metric)> {
+        if !self.counts(Kpi::GroupConsumers) {
+            return Vec::new();
+        }
+        let ticks = f64::from(self.spec.horizon);
+        let present = |record: &Record| record.consumers as f64 * ticks;
+        let count = |kpi: Kpi| move |record: &Record| record.total(kpi) as f64;
+        let depth = |kpi: Kpi| move |record: &Record| record.total(kpi) as f64 / 1e6;
+        let (messages, of_members) = (count(Kpi::Messages), count(Kpi::GroupMessages));
+        let gaps = [
+            ("contact_rate_gap", gap(units, (&of_members, &messages), (&count(Kpi::GroupConsumers), &present))),
+            (
+                "discount_depth_gap",
+                gap(
+                    units,
+                    (&depth(Kpi::GroupOfferedDiscountMillionths), &depth(Kpi::OfferedDiscountMillionths)),
+                    (&of_members, &messages),
+                ),
+            ),
+            ("opt_out_gap", gap(units, (&count(Kpi::GroupOptOuts), &count(Kpi::OptOuts)), (&of_members, &messages))),
+        ];
+        gaps.into_iter().filter_map(|(name, gap)| Some((name, gap?))).collect()
     }
 
     fn counts(&self, kpi: Kpi) -> bool {
@@ -382,10 +429,25 @@ impl Figures<'_> {
             "opt_out_rate" => Kpi::OptOuts,
             "complaint_rate" => Kpi::Complaints,
             "discount_per_order" => Kpi::Discount,
+            "discount_depth_gap" | "opt_out_gap" => Kpi::GroupMessages,
             _ => return false,
         };
         matches!(guardrail.limit, Limit::Max(_)) && self.counts(numerator)
     }
+}
+
+/// A sum over the members of a group, and over everybody.
+type Sums<'a> = (&'a dyn Fn(&Record) -> f64, &'a dyn Fn(&Record) -> f64);
+
+/// A ratio among members less the ratio among the others, per replication; `None` where one has nothing below.
+fn gap(units: &[Unit], above: Sums<'_>, below: Sums<'_>) -> Option<Metric> {
+    let of = |record: &Record| {
+        let (members, all) = (below.0(record), below.1(record));
+        (members > 0.0 && all > members)
+            .then(|| above.0(record) / members - (above.1(record) - above.0(record)) / (all - members))
+    };
+    let gaps: Option<Vec<f64>> = units.iter().map(|unit| of(&unit.record)).collect();
+    gaps.map(|gaps| mean_of(&gaps, None))
 }
 
 fn totals(units: &[Unit], kpi: Kpi) -> Vec<f64> {

@@ -420,3 +420,47 @@ fn what_agents_tell_of_their_learning_reaches_the_summary() {
     let value: serde_json::Value = serde_json::from_str(&json(&summary)).unwrap();
     assert_eq!(value["policies"][0]["learning"]["metrics"]["rewards_outside_range"]["mean"], counted / 2.0);
 }
+
+#[test]
+fn credits_and_gaps_by_hand() {
+    let mut world = Two(Toy::new(2, 2).spec);
+    world.0.kpis = Kpi::ALL.to_vec();
+    let plain = fixed("plain", Constant(1));
+    let contestants = [&plain];
+    // One of the two is a member of the group for both ticks, and gets one message of three, at a tenth off.
+    let policy = unit(
+        [
+            [(Kpi::GroupConsumers, 1), (Kpi::GroupMessages, 1), (Kpi::Messages, 2), (Kpi::Orders, 3)],
+            [(Kpi::GroupConsumers, 1), (Kpi::LastClickOrders, 2), (Kpi::Messages, 1), (Kpi::TouchedOrders, 3)],
+        ],
+        0,
+        [0.0; 2],
+        [0.0; 2],
+    );
+    let mut policy = policy;
+    policy.record.series[0].add(Kpi::OfferedDiscountMillionths, 500_000);
+    policy.record.series[0].add(Kpi::GroupOfferedDiscountMillionths, 100_000);
+    policy.record.series[1].add(Kpi::OptOuts, 1);
+    let nobody = [(Kpi::Messages, 0); 4];
+    let twin = unit([[(Kpi::Orders, 1), nobody[0], nobody[0], nobody[0]], nobody], 0, [0.0; 2], [0.0; 2]);
+    let comparison = Comparison {
+        world: &world,
+        contestants: &contestants,
+        training: &training(),
+        seed: Seed::new(1),
+        replications: 1,
+    };
+    let results = Results { baseline: vec![twin], contestants: vec![vec![policy]] };
+    let title = Title { scenario: "two", scenario_hash: "00" };
+    let summary = summarise(&comparison, &results, title, &[], &|_| false);
+    let mean = |name: &str| summary.policies[0].metrics.get(name).map(|metric| metric.mean);
+    assert_eq!(mean("incremental_orders_per_consumer"), Some(1.0));
+    assert_eq!(mean("last_click_orders_per_consumer"), Some(1.0));
+    assert_eq!(mean("touched_orders_per_consumer"), Some(1.5));
+    // A half message a tick against one; a tenth off against a fifth; no opt-out in one message against one in two.
+    assert_eq!(mean("contact_rate_gap"), Some(-0.5));
+    assert!((mean("discount_depth_gap").unwrap() + 0.1).abs() < 1e-12);
+    assert_eq!(mean("opt_out_gap"), Some(-0.5));
+    // Nothing was sent to members: no gap in what messages carry, but one in contacts.
+    assert_eq!(summary.baseline_metrics.get("discount_depth_gap"), None);
+}

@@ -78,7 +78,7 @@ impl MyopicLogit {
 
 impl Policy for MyopicLogit {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

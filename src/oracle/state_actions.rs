@@ -22,7 +22,7 @@ impl StateActions {
 
 impl Policy for StateActions {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

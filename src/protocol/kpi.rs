@@ -39,11 +39,25 @@ pub enum Kpi {
     Discount,
     /// Profit: margin minus costs.
     Profit,
+    /// Orders in the records that a click on a message shortly before gets the credit for.
+    LastClickOrders,
+    /// Orders in the records that followed a message sent shortly before.
+    TouchedOrders,
+    /// Consumers, one for each tick, who are members of the group that fairness is judged by.
+    GroupConsumers,
+    /// Messages sent to members.
+    GroupMessages,
+    /// Members who withdrew consent for a channel.
+    GroupOptOuts,
+    /// Sum of the discounts of all messages sent, in millionths of the list price.
+    OfferedDiscountMillionths,
+    /// The same over the messages sent to members.
+    GroupOfferedDiscountMillionths,
 }
 
 impl Kpi {
     /// All, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::Messages,
         Self::Delivered,
         Self::Bounces,
@@ -59,7 +73,31 @@ impl Kpi {
         Self::Cost,
         Self::Discount,
         Self::Profit,
+        Self::LastClickOrders,
+        Self::TouchedOrders,
+        Self::GroupConsumers,
+        Self::GroupMessages,
+        Self::GroupOptOuts,
+        Self::OfferedDiscountMillionths,
+        Self::GroupOfferedDiscountMillionths,
     ];
+
+    /// What happened, in order: the first of [`Kpi::ALL`]. Those that follow are views on it (who gets the credit, whom it
+    /// happened to), and are no part of the fingerprint of results.
+    pub const HAPPENED: &'static [Self] = Self::ALL.split_at(15).0;
+
+    /// Whether it speaks of members of a group, and so is counted only in a market that has one.
+    #[must_use]
+    pub const fn is_by_group(self) -> bool {
+        matches!(
+            self,
+            Self::GroupConsumers
+                | Self::GroupMessages
+                | Self::GroupOptOuts
+                | Self::OfferedDiscountMillionths
+                | Self::GroupOfferedDiscountMillionths
+        )
+    }
 
     /// Whether it is money in micro-units.
     #[must_use]
@@ -86,6 +124,13 @@ impl Kpi {
             Self::Cost => "cost",
             Self::Discount => "discount",
             Self::Profit => "profit",
+            Self::LastClickOrders => "last_click_orders",
+            Self::TouchedOrders => "touched_orders",
+            Self::GroupConsumers => "group_consumers",
+            Self::GroupMessages => "group_messages",
+            Self::GroupOptOuts => "group_opt_outs",
+            Self::OfferedDiscountMillionths => "offered_discount_millionths",
+            Self::GroupOfferedDiscountMillionths => "group_offered_discount_millionths",
         }
     }
 }
@@ -142,6 +187,7 @@ mod tests {
             assert_eq!(kpi as usize, index);
             tally.add(kpi, index as i64 + 1);
         }
+        assert_eq!(Kpi::HAPPENED.last(), Some(&Kpi::Profit));
         let mut twice = tally;
         twice += &tally;
         assert_eq!(twice.get(Kpi::Profit), 30);

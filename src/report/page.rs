@@ -57,6 +57,11 @@ pub(crate) fn page(run: &Run<'_>, figure: &str) -> String {
                 figure { (PreEscaped(figure)) }
                 h2 { "What each policy earned and what it cost, per consumer" }
                 div.wide { (figures(&ranked)) }
+                @if let Some(table) = credits(&ranked) {
+                    h2 { "Who gets the credit, and what was caused" }
+                    p.quiet { "Orders per consumer. Rules of the trade credit messages with orders that would have come anyway." }
+                    div.wide { (table) }
+                }
                 h2 { "Who was contacted how often" }
                 p.quiet { "Share of consumers by number of messages over the whole time." }
                 div.wide { (contacts(&ranked)) }
@@ -156,6 +161,43 @@ fn figures(ranked: &[(&PolicySummary, &[Unit])]) -> Markup {
             }
         }
     }
+}
+
+/// Orders credited to messages beside those that they caused; absent where nothing is credited.
+fn credits(ranked: &[(&PolicySummary, &[Unit])]) -> Option<Markup> {
+    let mean = |policy: &PolicySummary, name: &str| policy.metrics.get(name).map(|metric| metric.mean);
+    let rows: Vec<(&str, [f64; 3])> = ranked
+        .iter()
+        .filter_map(|(policy, _)| {
+            let figures = [
+                mean(policy, "last_click_orders_per_consumer")?,
+                mean(policy, "touched_orders_per_consumer")?,
+                mean(policy, "incremental_orders_per_consumer")?,
+            ];
+            (figures[1] > 0.0).then_some((policy.name.as_str(), figures))
+        })
+        .collect();
+    let times = |credited: f64, caused: f64| {
+        if caused > 0.0 { format!("{} times", short(credited / caused)) } else { "none was caused".to_owned() }
+    };
+    (!rows.is_empty()).then(|| {
+        html! {
+            table {
+                thead { tr {
+                    th { "policy" } th { "after a click" } th { "after a message" } th { "caused" }
+                    th { "clicks / caused" } th { "messages / caused" }
+                } }
+                tbody {
+                    @for (name, [clicked, touched, caused]) in &rows {
+                        tr {
+                            td { (name) } td { (short(*clicked)) } td { (short(*touched)) } td { (short(*caused)) }
+                            td { (times(*clicked, *caused)) } td { (times(*touched, *caused)) }
+                        }
+                    }
+                }
+            }
+        }
+    })
 }
 
 fn contacts(ranked: &[(&PolicySummary, &[Unit])]) -> Markup {

@@ -73,6 +73,12 @@ const METRIC_NAMES: &[&str] = &[
     "opt_out_rate",
     "complaint_rate",
     "discount_per_order",
+    "incremental_orders_per_consumer",
+    "last_click_orders_per_consumer",
+    "touched_orders_per_consumer",
+    "contact_rate_gap",
+    "discount_depth_gap",
+    "opt_out_gap",
 ];
 
 /// Metrics that an environment may lack, with the count that they need.
@@ -87,6 +93,12 @@ const METRIC_NEEDS: &[(&str, Kpi)] = &[
     ("opt_out_rate", Kpi::OptOuts),
     ("complaint_rate", Kpi::Complaints),
     ("discount_per_order", Kpi::Discount),
+    ("incremental_orders_per_consumer", Kpi::LastClickOrders),
+    ("last_click_orders_per_consumer", Kpi::LastClickOrders),
+    ("touched_orders_per_consumer", Kpi::TouchedOrders),
+    ("contact_rate_gap", Kpi::GroupConsumers),
+    ("discount_depth_gap", Kpi::GroupConsumers),
+    ("opt_out_gap", Kpi::GroupConsumers),
 ];
 
 /// Keys of `[[guardrail]]`.

@@ -127,6 +127,7 @@ fn shown(policy: &dyn Policy, mut observation: Observation) -> Observation {
     if !policy.views().features {
         observation.features = Matrix::default();
     }
+    observation.reset_events(policy.views(), 0);
     observation
 }
 

@@ -137,7 +137,7 @@ struct Law(fn(usize) -> [f32; 3]);
 
 impl Policy for Law {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

@@ -51,7 +51,7 @@ fn observations(world: &LogitWorld, seed: u64) -> Vec<Observation> {
     let mut environment = world.open(Seed::new(seed));
     let observe = |shard: &mut dyn mercato::protocol::Shard| {
         let mut observation = Observation::default();
-        shard.observe(Views { features: true }, &mut observation);
+        shard.observe(Views::FEATURES, &mut observation);
         observation
     };
     environment.shards_mut().into_iter().map(observe).collect()
@@ -207,7 +207,7 @@ fn train(learner: &mut dyn Agent, world: &LogitWorld, seed: Seed) {
     let (mut observation, mut decision, mut outcome) =
         (Observation::default(), Decision::default(), Outcome::default());
     for shard in world.open(seed).shards_mut() {
-        shard.observe(Views { features: true }, &mut observation);
+        shard.observe(Views::FEATURES, &mut observation);
         decision.reset(observation.rows());
         for (action, consumer) in decision.actions.iter_mut().zip(shard.consumers()) {
             *action = (seed.words(Purpose::Assignment, consumer, 0, 0)[0] % 3) as u16;

@@ -30,7 +30,7 @@ fn lived(market: &mut dyn Environment, last_shards: usize, ticks: u32) -> Vec<(O
     for shard in &mut shards[first..] {
         for _ in 0..ticks {
             let (mut observation, mut decision, mut outcome) = <(Observation, Decision, Outcome)>::default();
-            shard.observe(Views { features: true }, &mut observation);
+            shard.observe(Views { features: true, ..Views::default() }, &mut observation);
             policy.decide(&observation, Seed::new(2), &mut decision);
             shard.step(&decision, &mut outcome).unwrap();
             lived.push((observation, decision, outcome));

@@ -50,7 +50,7 @@ impl<L: Law> Learner<L> {
 
 impl<L: Law> Policy for Learner<L> {
     fn views(&self) -> Views {
-        Views { features: self.model.reads_features() }
+        Views { features: self.model.reads_features(), events: false }
     }
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {

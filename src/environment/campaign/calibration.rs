@@ -6,6 +6,7 @@
 
 use super::Campaign;
 use super::model::Model;
+use super::shard::CampaignShard;
 use crate::protocol::{Decision, Environment, Kpi, Outcome};
 use crate::random::Seed;
 use crate::registry::{Refusal, Values};
@@ -50,19 +51,20 @@ fn orders_of_sample(model: &Arc<Model>) -> f64 {
     let mut market = campaign.open_consumers(Seed::new(0), 0..SAMPLE.min(model.spec.consumers));
     let ticks = model.clock.ticks(DAYS).min(model.spec.horizon).max(1);
     let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
-    let (mut orders, mut consumers) = (0, 0);
-    for tick in 0..ticks {
+    let (mut orders, mut present) = (0, 0);
+    for _ in 0..ticks {
         for shard in market.shards_mut() {
             let rows = shard.consumers().len();
             decision.reset(rows);
             if shard.step(&decision, &mut outcome).is_ok() {
                 orders += outcome.tally.get(Kpi::Orders);
             }
-            consumers += if tick == 0 { rows } else { 0 };
         }
+        present += market.shards.iter().map(CampaignShard::present).sum::<usize>();
         market.end_tick();
     }
     let years = f64::from(ticks) * model.clock.tick_days / 365.25;
     // Half an order keeps the logarithm finite where nobody ordered.
-    (orders as f64).max(0.5) / (consumers as f64 * years)
+    // Those who have not come yet do not count.
+    (orders as f64).max(0.5) / ((present as f64 / f64::from(ticks)).max(1.0) * years)
 }

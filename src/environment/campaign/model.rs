@@ -86,6 +86,8 @@ pub struct Model {
     pub has_discounts: bool,
     /// Whether customers come during the run.
     pub has_arrivals: bool,
+    /// Whether some consumers are members of a group.
+    pub has_groups: bool,
     /// Intercepts per channel.
     pub intercepts: Vec<Intercepts>,
     /// What may be sent to whom.
@@ -98,6 +100,10 @@ pub struct Model {
     pub history: HistoryRule,
     /// Longest time since acquisition, in days before tick 0.
     pub tenure_days_max: f64,
+    /// Days before an order within which messages get the credit for it.
+    pub attribution_days: f32,
+    /// How many events of each consumer are remembered.
+    pub events_remembered: usize,
     /// Offset of the clock of each region, in hours.
     pub clock_offsets_hours: Vec<i8>,
 }

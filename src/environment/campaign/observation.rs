@@ -51,6 +51,23 @@ enum Column {
     Module(u8, u8),
 }
 
+impl Column {
+    /// Whether the raw value 0 says nothing about the consumer, and others do. Days since what never was say nothing.
+    fn speaks_of_somebody(self) -> bool {
+        !matches!(
+            self,
+            Self::Weekday(_)
+                | Self::TimeLeft
+                | Self::BudgetLeft
+                | Self::DaysSinceOrder
+                | Self::DaysSinceSent(_)
+                | Self::DaysSinceOpen(_)
+                | Self::DaysSinceClick(_)
+                | Self::DaysSinceVisit
+        )
+    }
+}
+
 /// Days without an event look like this many days.
 const LONGEST_DAYS: f32 = 999.0;
 
@@ -82,6 +99,8 @@ pub struct Seen<'a> {
     pub moment: Moment<'a>,
     /// The modules.
     pub modules: &'a [Box<dyn ResponseModule>],
+    /// Whether some consumers have not come yet.
+    pub has_absent: bool,
 }
 
 impl Columns {
@@ -221,6 +240,9 @@ impl Columns {
             for ((column, feature), cells) in columns.zip(matrix.block_mut(block)) {
                 *cells = [0.0; LANES];
                 seen.fill(*column, first, &mut cells[..count]);
+                if seen.has_absent && column.speaks_of_somebody() {
+                    seen.blank(first, &mut cells[..count]);
+                }
                 standardise(feature, cells);
             }
         }
@@ -260,6 +282,13 @@ impl Seen<'_> {
     #[inline(always)]
     fn days_since(&self, tick: i32) -> f32 {
         if tick == NEVER { LONGEST_DAYS } else { self.clock.days_between(tick, self.tick).min(LONGEST_DAYS) }
+    }
+
+    /// Says nothing about those who are not in the records yet.
+    fn blank(&self, first: usize, cells: &mut [f32]) {
+        for (lane, cell) in cells.iter_mut().enumerate() {
+            *cell = if self.state.is_here(first + lane) { *cell } else { 0.0 };
+        }
     }
 
     fn window_start(&self, days: u16) -> i32 {

@@ -11,7 +11,7 @@ use crate::market::catalogue::Catalogue;
 use crate::market::channel::{CHANNELS, CHANNELS_MAX, Channel};
 use crate::market::customers::{self, ColumnKind, CustomerTable};
 use crate::market::population::{self, Population, REGIONS};
-use crate::protocol::{Kpi, Spec};
+use crate::protocol::{Events, Kpi, Spec};
 use crate::random::Seed;
 use crate::registry::{Kind, Parameter, Range, Refusal, Values, find};
 use crate::response::{CORE, MODULES, ResponseModule, Surroundings};
@@ -24,7 +24,7 @@ const SAMPLE: u32 = 4_096;
 /// Faults of a customer table that are told at once.
 const FAULTS_SHOWN: usize = 20;
 
-const GENERAL: [Parameter; 16] = [
+const GENERAL: [Parameter; 18] = [
     Parameter::integer("consumers", 1_000, 1, 100_000_000, "number of consumers"),
     Parameter::integer("ticks", 30, 1, 100_000, "number of ticks"),
     Parameter::choice("tick", "day", &["hour", "day", "week"], "length of a tick"),
@@ -63,6 +63,19 @@ const GENERAL: [Parameter; 16] = [
         "clock_offsets_hours",
         Kind::Integers { default: None, minimum: -12, maximum: 12 },
         "offset of each region's clock from the sender's, one for each region; 0 where absent",
+    ),
+    Parameter::number(
+        "attribution_days",
+        7.0,
+        Range::closed(0.0, 365.0),
+        "days before an order within which clicks and messages get the credit for it",
+    ),
+    Parameter::integer(
+        "events_remembered",
+        0,
+        0,
+        Events::REMEMBERED_MAX as i64,
+        "last events of each consumer that policies may read, one by one",
     ),
 ];
 
@@ -217,6 +230,7 @@ impl Sections {
         let offsets = market.integers("clock_offsets_hours").iter().map(|&hours| hours as i8).collect();
         let protected = market.boolean("observe_protected");
         let columns = Columns::new(&catalogue, &modules, REGIONS.len(), protected, self.budget.is_some());
+        let has_groups = modules.iter().any(|module| module.forms_groups());
         let spec = Spec {
             consumers: market.integer("consumers") as u32,
             horizon: market.integer("ticks") as u32,
@@ -224,7 +238,7 @@ impl Sections {
             discount: libm::exp(-discount_rate_per_day * clock.tick_days),
             features: columns.features().to_vec(),
             actions: catalogue.action_space(),
-            kpis: Kpi::ALL.to_vec(),
+            kpis: Kpi::ALL.into_iter().filter(|kpi| has_groups || !kpi.is_by_group()).collect(),
         };
         let is_pareto = market.text("clock") == "pareto_nbd";
         Model {
@@ -233,6 +247,7 @@ impl Sections {
             order_offset: 0.0,
             has_discounts: catalogue.offers.iter().any(|offer| offer.discount > 0.0),
             has_arrivals: modules.iter().any(|module| module.brings_arrivals()),
+            has_groups,
             clock,
             dropout: if is_pareto { Dropout::AtAnyTime } else { Dropout::AfterOrders },
             margin: market.number("margin"),
@@ -248,6 +263,8 @@ impl Sections {
             columns,
             budget: self.budget.as_ref().map(|budget| Money::from_amount(budget.number("total"))),
             tenure_days_max: market.number("tenure_days_max"),
+            attribution_days: market.number("attribution_days") as f32,
+            events_remembered: market.integer("events_remembered") as usize,
             clock_offsets_hours: offsets,
             catalogue,
             modules,

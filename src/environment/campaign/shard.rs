@@ -1,8 +1,11 @@
 //! Consecutive consumers of the market, living one tick at a time.
 
+use super::attribution;
 use super::budget::Gate;
+use super::events::EventMemory;
 use super::forces::{Forces, Here, Moment, Series};
 use super::funnel::{Aftermath, Chances, Funnel};
+use super::groups;
 use super::mask::Today;
 use super::model::{Dropout, Model};
 use super::observation::Seen;
@@ -11,7 +14,7 @@ use super::start;
 use super::state::{ARRIVED, LateOrder, State};
 use crate::market::people::People;
 use crate::protocol::{
-    ActionBits, Decision, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Truth, Views,
+    ActionBits, Decision, EventKind, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Truth, Views,
 };
 use crate::random::{Purpose, Seed};
 use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};
@@ -85,7 +88,8 @@ impl CampaignShard {
         customers: Option<&start::Customers>,
         series: &Arc<Series>,
     ) -> Self {
-        let (people, state) = start::people_and_state(model, seed, consumers.clone(), customers);
+        let (people, mut state) = start::people_and_state(model, seed, consumers.clone(), customers);
+        state.events = EventMemory::new(people.len(), model.events_remembered);
         let rates = rates(model, &people);
         let forces = Forces::new(&model.modules, seed, consumers.start, &people, Arc::clone(series));
         Self {
@@ -159,6 +163,11 @@ impl CampaignShard {
         self.spent = Money::ZERO;
     }
 
+    /// Number of consumers who are in the records.
+    pub(super) fn present(&self) -> usize {
+        (0..self.people.len()).filter(|row| self.state.is_here(*row)).count()
+    }
+
     /// Takes what a module's commons say.
     pub(super) fn hear(&mut self, module: usize, market: &[f32], by_consumer: &[f32]) {
         let shared = &mut self.forces.shared[module];
@@ -212,7 +221,8 @@ impl CampaignShard {
         self.gather();
         self.advance_modules();
         self.take_orders(outcome);
-        self.record_orders();
+        self.record_visits(outcome);
+        self.record_orders(outcome);
         self.finish(outcome);
     }
 
@@ -253,6 +263,9 @@ impl CampaignShard {
             outcome.tally.add_money(Kpi::Profit, -message.cost);
             self.spent += message.cost;
         }
+        if self.model.has_groups {
+            groups::count(&self.people, contacts, &mut outcome.tally);
+        }
     }
 
     fn send_messages(&mut self, outcome: &mut Outcome) {
@@ -282,11 +295,15 @@ impl CampaignShard {
         self.forces.measure(&self.model.modules, &moment, contacts, responses, reports);
         for (index, (&row, message)) in contacts.rows.iter().zip(&contacts.messages).enumerate() {
             let (row, channel) = (row as usize, usize::from(message.channel));
+            let (tick, named, discount) = (self.tick, Some(message.channel), message.discount);
+            self.state.events.record(row, EventKind::Sent, tick, named, discount);
             if reports.opened[index] {
-                self.state.record_open(row, channel, self.tick);
+                self.state.record_open(row, channel, tick);
+                self.state.events.record(row, EventKind::Open, tick, named, discount);
             }
             if reports.clicked[index] {
-                self.state.record_click(row, channel, self.tick);
+                self.state.record_click(row, channel, tick);
+                self.state.events.record(row, EventKind::Click, tick, named, discount);
             }
         }
     }
@@ -350,7 +367,7 @@ impl CampaignShard {
     }
 
     /// What the records show of today's orders, and of earlier ones that come late.
-    fn record_orders(&mut self) {
+    fn record_orders(&mut self, outcome: &mut Outcome) {
         let here = self.here();
         let Scratch { orders, order_reports, alive, visiting, prices, .. } = &mut self.scratch;
         let moment = Moment { here, people: &self.people, alive, visiting, prices };
@@ -359,6 +376,10 @@ impl CampaignShard {
         self.forces.measure_orders(&self.model.modules, &moment, orders, order_reports);
         for report in order_reports.iter() {
             let order = orders[report.order as usize];
+            let window = self.model.attribution_days;
+            let credit = attribution::credit(&self.state, &self.model.clock, order.row as usize, self.tick, window);
+            outcome.tally.add(Kpi::LastClickOrders, i64::from(credit.last_click) * i64::from(report.times));
+            outcome.tally.add(Kpi::TouchedOrders, i64::from(credit.touched) * i64::from(report.times));
             for _ in 0..report.times {
                 self.state.late_orders.push(LateOrder {
                     due_tick: self.tick.saturating_add(i32::from(report.delay_ticks)),
@@ -372,20 +393,28 @@ impl CampaignShard {
         self.state.record_due_orders(self.tick);
     }
 
-    /// Visits, opt-outs and lost addresses take effect, and the calendar turns.
-    fn finish(&mut self, outcome: &mut Outcome) {
-        let Scratch { visiting, aftermath, .. } = &self.scratch;
-        for (row, visits) in visiting.iter().enumerate() {
-            if *visits {
-                self.state.record_visit(row, self.tick);
-                outcome.tally.add(Kpi::Visits, 1);
-            }
+    fn record_visits(&mut self, outcome: &mut Outcome) {
+        for (row, _) in self.scratch.visiting.iter().enumerate().filter(|(_, visits)| **visits) {
+            self.state.record_visit(row, self.tick);
+            self.state.events.record(row, EventKind::Visit, self.tick, None, 0.0);
+            outcome.tally.add(Kpi::Visits, 1);
         }
+    }
+
+    /// Opt-outs and lost addresses take effect, and the calendar turns.
+    fn finish(&mut self, outcome: &mut Outcome) {
+        let Scratch { aftermath, .. } = &self.scratch;
         for &(row, channel) in &aftermath.opt_outs {
             // In an audit, messages reach those who have withdrawn already: nobody withdraws twice.
             let consented = self.state.consent[row as usize] >> channel & 1;
             self.state.consent[row as usize] &= !(1 << channel);
             outcome.tally.add(Kpi::OptOuts, i64::from(consented));
+            if self.people.group[row as usize] {
+                outcome.tally.add(Kpi::GroupOptOuts, i64::from(consented));
+            }
+            if consented == 1 {
+                self.state.events.record(row as usize, EventKind::OptOut, self.tick, Some(channel), 0.0);
+            }
         }
         for &(row, channel) in &aftermath.lost_addresses {
             self.state.address[row as usize] &= !(1 << channel);
@@ -432,6 +461,9 @@ impl Shard for CampaignShard {
         observation.tick = self.tick as u32;
         observation.consumer_ids.clear();
         observation.consumer_ids.extend(self.consumers());
+        if let Some(events) = observation.reset_events(views, self.state.events.remembered()) {
+            self.state.events.tell(&self.model.clock, self.tick, events);
+        }
         self.refresh_mask();
         if self.model.mask.audit {
             observation.allowed.reset_to_all(self.people.len(), self.scratch.mask.actions());
@@ -450,6 +482,7 @@ impl Shard for CampaignShard {
                 forces: &self.forces,
                 moment: Moment { here, people: &self.people, alive: &self.state.alive, visiting: &[], prices: &[] },
                 modules: &self.model.modules,
+                has_absent: self.model.has_arrivals,
             };
             self.model.columns.write(&seen, &mut observation.features);
         } else {

@@ -1,6 +1,8 @@
 //! What changes about the consumers of a shard, as columns.
 
 use super::clock::Clock;
+use super::events::EventMemory;
+use crate::protocol::EventKind;
 
 /// Orders that are remembered one by one; longer memories are totals.
 pub const ORDERS_REMEMBERED: usize = 8;
@@ -124,6 +126,8 @@ pub struct State {
     pub creative_repeats: Vec<u16>,
     /// Orders that the records do not show yet.
     pub late_orders: Vec<LateOrder>,
+    /// The last events in the records, where they are remembered.
+    pub events: EventMemory,
 }
 
 /// An order on its way to the records.
@@ -177,6 +181,7 @@ impl State {
             creative: vec![0; rows],
             creative_repeats: vec![0; rows],
             late_orders: Vec::new(),
+            events: EventMemory::default(),
         }
     }
 
@@ -248,10 +253,11 @@ impl State {
 
     /// Lets the records show the orders that are due, in the order in which they were placed.
     pub fn record_due_orders(&mut self, tick: i32) {
-        let orders = &mut self.orders;
+        let (orders, events) = (&mut self.orders, &mut self.events);
         self.late_orders.retain(|late| {
             if late.due_tick <= tick {
                 orders[late.row as usize].push(late.tick, late.amount, late.discounted);
+                events.record(late.row as usize, EventKind::Order, late.tick, None, late.amount);
             }
             late.due_tick > tick
         });

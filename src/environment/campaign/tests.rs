@@ -5,7 +5,9 @@ use crate::protocol::{Decision, Kpi, Observation, Outcome, Tally, Views};
 use crate::registry::{Value, Values, find};
 use crate::response::MODULES;
 
-const FEATURES: Views = Views { features: true };
+mod records;
+
+const FEATURES: Views = Views::FEATURES;
 
 fn sections(consumers: i64, ticks: i64) -> Sections {
     let mut sections = Sections::preset(&["email", "push", "sms", "onsite"]);
@@ -295,31 +297,24 @@ fn a_budget_is_never_overspent_and_is_shared_across_shards() {
 
 #[test]
 fn no_latent_value_is_observed() {
-    let mut every = sections(1_000, 3);
-    every.modules = Some(all_but("", false));
-    let campaign = Campaign::new(&every).unwrap();
-    let mut shard = shard(&campaign, Seed::new(1), 0..1_000);
-    let mut before = Observation::default();
-    shard.observe(FEATURES, &mut before);
-    // Everything latent is turned around among the consumers; everything observable stays.
-    shard.reverse_latents();
-    let mut after = Observation::default();
-    shard.observe(FEATURES, &mut after);
-    assert_eq!(before.features, after.features);
-    assert_eq!(before.allowed, after.allowed);
-    // The test can fail: an observable change is seen.
-    shard
-        .step(
-            &{
-                let mut d = Decision::default();
-                d.reset(1_000);
-                d
-            },
-            &mut Outcome::default(),
-        )
-        .unwrap();
-    shard.observe(FEATURES, &mut after);
-    assert_ne!(before.features, after.features);
+    for modules in [None, Some(all_but("", false))] {
+        let campaign = Campaign::new(&Sections { modules, ..sections(1_000, 3) }).unwrap();
+        let mut shard = shard(&campaign, Seed::new(1), 0..1_000);
+        let mut before = Observation::default();
+        shard.observe(FEATURES, &mut before);
+        // Everything latent is turned around among the consumers; everything observable stays.
+        shard.reverse_latents();
+        let mut after = Observation::default();
+        shard.observe(FEATURES, &mut after);
+        assert_eq!(before.features, after.features);
+        assert_eq!(before.allowed, after.allowed);
+        // The test can fail: an observable change is seen.
+        let mut decision = Decision::default();
+        decision.reset(1_000);
+        shard.step(&decision, &mut Outcome::default()).unwrap();
+        shard.observe(FEATURES, &mut after);
+        assert_ne!(before.features, after.features);
+    }
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl Shard for FiniteShard {
         observation.tick = self.tick;
         observation.consumer_ids.clear();
         observation.consumer_ids.extend(self.consumers.clone());
+        observation.reset_events(views, 0);
         observation.allowed.reset_to_all(rows, process.actions());
         for (row, state) in self.states.iter().enumerate() {
             observation.allowed.row_mut(row).copy_from_slice(allowed.row(usize::from(*state)));

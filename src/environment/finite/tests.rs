@@ -35,7 +35,7 @@ struct ByState(Vec<Vec<f32>>);
 
 impl Policy for ByState {
     fn views(&self) -> Views {
-        Views { features: true }
+        Views::FEATURES
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {
@@ -101,14 +101,14 @@ fn a_masked_action_is_refused_and_changes_nothing() {
     assert_eq!(outcome.profits.iter().map(|profit| profit.amount()).collect::<Vec<_>>(), [0.0, 2.0, 0.0]);
     // `out` never changes again, whatever is done: the process ends there.
     assert_eq!(outcome.terminated, [true, false, true]);
-    shards[0].observe(Views { features: true }, &mut before);
+    shards[0].observe(Views::FEATURES, &mut before);
     assert_eq!(before.allowed.iter(0).collect::<Vec<_>>(), [0]);
     assert_eq!(before.allowed.iter(1).collect::<Vec<_>>(), [0, 1]);
     for action in [1, 7] {
         decision.actions = vec![0, 1, action];
         let refused = shards[0].step(&decision, &mut outcome).unwrap_err();
         assert_eq!(refused, MaskedAction { consumer: 2, action, tick: 1 });
-        shards[0].observe(Views { features: true }, &mut after);
+        shards[0].observe(Views::FEATURES, &mut after);
         assert_eq!(before, after);
     }
 }

@@ -63,6 +63,7 @@ impl Shard for LogitShard {
         observation.tick = self.tick;
         observation.consumer_ids.clear();
         observation.consumer_ids.extend(self.consumers());
+        observation.reset_events(views, 0);
         if views.features {
             observation.features.copy_from(&self.features);
         } else {

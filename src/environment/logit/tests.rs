@@ -130,7 +130,7 @@ fn expected_rewards_of_a_hand_made_row_are_in_closed_form() {
     let mut truth = Matrix::default();
     shard.truth().unwrap().expected_rewards(&mut truth);
     let mut observation = Observation::default();
-    shard.observe(Views { features: true }, &mut observation);
+    shard.observe(Views::FEATURES, &mut observation);
     assert!((world.spec().features[1].to_raw(observation.features.get(1, 1)) - 150.0).abs() < 1e-3);
     let mut seen = Matrix::default();
     world.expected_rewards(&observation, &mut seen);
@@ -266,7 +266,7 @@ fn fatigue_and_recency_move_as_declared() {
     let mut environment = world.open(Seed::new(5));
     let shard = environment.shards_mut().remove(0);
     let (mut seen, mut truth, mut at_rest) = (Observation::default(), Matrix::default(), Matrix::default());
-    shard.observe(Views { features: true }, &mut seen);
+    shard.observe(Views::FEATURES, &mut seen);
     untouched.expected_rewards(&seen, &mut at_rest);
     let (mut fatigue, mut recency) = (vec![0.0; 40], vec![0.0; 40]);
     let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
@@ -337,7 +337,7 @@ fn an_action_that_does_not_exist_is_refused_and_changes_nothing() {
     let refusal = shard.step(&decision, &mut outcome).unwrap_err();
     assert_eq!((refusal.consumer, refusal.action, refusal.tick), (17, 3, 0));
     let mut observation = Observation::default();
-    shard.observe(Views { features: false }, &mut observation);
+    shard.observe(Views::default(), &mut observation);
     assert_eq!((observation.tick, observation.features.rows(), observation.rows()), (0, 0, 20));
 }
 
@@ -354,7 +354,7 @@ fn fewer_consumers_than_customers_are_a_part_drawn_from_the_seed() {
         let mut observation = Observation::default();
         let mut ages = Vec::new();
         for shard in environment.shards_mut() {
-            shard.observe(Views { features: true }, &mut observation);
+            shard.observe(Views::FEATURES, &mut observation);
             ages.extend(
                 (0..observation.rows())
                     .map(|row| (world.spec().features[0].to_raw(observation.features.get(row, 0))).round() as i64),
