@@ -2,7 +2,8 @@
 //!
 //! A [`Comparison`] puts every contestant on the same markets with the same luck (common random numbers), replication by
 //! replication, beside a twin of the market whom nobody contacts. Its [`Unit`]s, one per contestant and replication, do
-//! not depend on each other: they can be stored, restored and added to. [`summarise`] turns them into figures.
+//! not depend on each other: they can be stored, restored and added to (but for the [`Spread`]s of a single replication
+//! that is judged in parts: they are made together). [`summarise`] turns units into figures.
 
 mod baseline;
 mod comparison;

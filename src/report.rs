@@ -66,7 +66,7 @@ impl Options {
 
 /// Hears how far a run is, and is the only one with a clock.
 pub trait Progress: Sync {
-    /// So many units of work in all, so many of them restored.
+    /// So many pieces of work in all, so many of them restored: one for each unit and part of the market.
     fn begin(&self, units: u64, restored: u64);
     /// One more is done.
     fn advance(&self);

@@ -119,7 +119,7 @@ impl Clock {
         let shown = shown && io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} runs, {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} done, {eta} left") {
             bar.set_style(style);
         }
         Self { bar, begun: SystemTime::now() }

@@ -77,6 +77,8 @@ pub trait Store: Sync {
     /// # Errors
     /// Where the log cannot be opened.
     fn log(&self, address: Address<'_>) -> io::Result<Option<Box<dyn Log>>>;
+    /// Hears that a contestant has lived one part of a market of several; what it did is kept with the last.
+    fn part_lived(&self, _address: Address<'_>) {}
     /// Keeps a finished unit.
     ///
     /// # Errors
@@ -214,6 +216,7 @@ impl Comparison<'_> {
             let mut each = Vec::new();
             for entrant in lineup.iter_mut().filter_map(|unit| unit.as_mut().err()) {
                 let mut record = entrant.judge(market.fork().as_mut(), seed, by_consumer)?;
+                store.part_lived(entrant.address());
                 each.extend(record.by_consumer.take());
                 entrant.unit_mut().record.append(record);
             }

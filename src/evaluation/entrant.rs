@@ -70,6 +70,10 @@ impl<'a> Entrant<'a> {
         judge(market, self.policy.policy(), seed, recorder).map_err(|source| self.address.judging(source))
     }
 
+    pub(super) fn address(&self) -> Address<'a> {
+        self.address
+    }
+
     /// The unit, to be filled.
     pub(super) fn unit_mut(&mut self) -> &mut Unit {
         &mut self.unit

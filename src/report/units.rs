@@ -56,7 +56,8 @@ impl<'a> Files<'a> {
         let replications = self.comparison.replications;
         let units = (self.comparison.contestants.len() as u64 + 1) * u64::from(replications);
         let files = fs::read_dir(self.folder.join(UNITS)).map_or(0, |entries| entries.flatten().count() as u64);
-        self.progress.begin(units, files.min(units));
+        let parts = u64::from(self.comparison.world.parts());
+        self.progress.begin(units * parts, files.min(units) * parts);
     }
 
     pub(super) fn consumer_ticks(&self) -> u64 {
@@ -133,8 +134,14 @@ impl Store for Files<'_> {
         if address.contestant.is_some() {
             self.decisions.fetch_add(lived * markets, Ordering::Relaxed);
         }
-        self.progress.advance();
+        if self.comparison.world.parts() == 1 {
+            self.progress.advance();
+        }
         Ok(())
+    }
+
+    fn part_lived(&self, _address: Address<'_>) {
+        self.progress.advance();
     }
 }
 
