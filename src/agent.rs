@@ -1,7 +1,12 @@
 //! Policies and agents: what decides. An agent knows only its observation.
 //!
 //! Fixed policies: [`none`], [`always`], [`rule`], [`uniform`], [`table`]. Bandits that learn one value per action and
-//! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`].
+//! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`], and two that forget: [`sliding_window_ucb`],
+//! [`discounted_thompson`]. Bandits that learn linear models of the features: `epsilon_greedy`, `boltzmann`, `lin_ucb`,
+//! `lin_thompson`, `logistic_thompson`, `square_cb`, and `discounted_lin_ucb`, which forgets. Beyond the best expected
+//! reward: `budget_paced` puts a price on costs; `response_greedy` and `uplift_greedy` score people for a contact, with
+//! and without regard for what they would do anyway. Many consumers with few data each: [`clustered`],
+//! [`hierarchical_thompson`].
 
 pub mod always;
 mod arm_groups;

@@ -174,7 +174,9 @@ fn credits(ranked: &[(&PolicySummary, &[Unit])]) -> Option<Markup> {
                 mean(policy, "touched_orders_per_consumer")?,
                 mean(policy, "incremental_orders_per_consumer")?,
             ];
-            (figures[1] > 0.0).then_some((policy.name.as_str(), figures))
+            // Messages of the lived history are credited with something, too.
+            let sends = mean(policy, "messages_per_consumer").is_some_and(|messages| messages > 0.0);
+            sends.then_some((policy.name.as_str(), figures))
         })
         .collect();
     let times = |credited: f64, caused: f64| {

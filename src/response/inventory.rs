@@ -1,8 +1,8 @@
 //! Inventory: who has just bought needs nothing for a while, and a deal fills the cupboard for longer.
 //!
 //! `I <- I * rho`, half-life 30 days; an order adds `order_stock + (quantity - 1)`, and a discount multiplies the
-//! quantity by `1 + stockpiling * d_i * discount`. `weight * I` comes off the log-hazard of an order and off the logit of
-//! ordering after a click, so that part of what a promotion sells is missing later (docs/market.md 6.21).
+//! quantity by `1 + stockpiling * d_i * discount`. `weight * I` comes off the log-hazard of an order and off the logit
+//! of ordering after a click, so that part of what a promotion sells is missing later (docs/market.md 6.21).
 //!
 //! Source: Gupta (1988) for purchases moved in time and in quantity; van Heerde, Gupta & Wittink (2003) for the size of
 //! what is paid back.

@@ -1,9 +1,9 @@
 //! Reference price: consumers judge a price by those that they have seen, and resent a rise more than they enjoy a cut.
 //!
-//! R starts at 1 (the list price). After an opened message and after an order `R <- memory * R + (1 - memory) * P`, with P
-//! the price that was shown or paid, a share of the list price. The log-hazard of an order gains
-//! `gain_weight * max(0, (R - P) / R) - loss_weight * max(0, (P - R) / R)` at today's price; the logit of ordering after a
-//! click gains the same at the price of the message (docs/market.md 6.22). Frequent deals lower R, and then the full price
+//! R starts at 1 (the list price). After an opened message and after an order `R <- memory * R + (1 - memory) * P`,
+//! with P the price that was shown or paid, a share of the list price. The log-hazard of an order gains `gain_weight *
+//! max(0, (R - P) / R) - loss_weight * max(0, (P - R) / R)` at today's price; the logit of ordering after a click
+//! gains the same at the price of the message (docs/market.md 6.22). Frequent deals lower R, and then the full price
 //! is a loss.
 //!
 //! Source: Kalyanaram & Winer (1995) and Mazumdar, Raj & Sinha (2005) for the smoothed memory; Hardie, Johnson & Fader
@@ -24,7 +24,7 @@ use multiversion::multiversion;
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     name: "price_reference",
     summary: "prices seen and paid set what a price is compared with; a rise weighs more than a cut",
-    source: "Kalyanaram & Winer (1995); Mazumdar, Raj & Sinha (2005); Hardie, Johnson & Fader (1993); docs/market.md 6.22",
+    source: "Kalyanaram & Winer (1995); Mazumdar et al. (2005); Hardie et al. (1993); docs/market.md 6.22",
     parameters: &[
         Parameter::number(
             "memory",

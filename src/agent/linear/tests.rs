@@ -8,7 +8,18 @@ use crate::random::{Purpose, Seed};
 use crate::registry::{Entry, Value};
 use crate::units::Money;
 
-const NAMES: [&str; 6] = ["boltzmann", "epsilon_greedy", "lin_thompson", "lin_ucb", "logistic_thompson", "square_cb"];
+const NAMES: [&str; 10] = [
+    "boltzmann",
+    "budget_paced",
+    "discounted_lin_ucb",
+    "epsilon_greedy",
+    "lin_thompson",
+    "lin_ucb",
+    "logistic_thompson",
+    "response_greedy",
+    "square_cb",
+    "uplift_greedy",
+];
 const FORMS: [&str; 3] = ["disjoint", "shared", "factored"];
 
 fn entries() -> impl Iterator<Item = &'static Entry<AgentBuild>> {

@@ -5,7 +5,8 @@
 //! the same in every run.
 //!
 //! Limits: (1) order windows count up to the last eight orders; (2) engagement shares are running means over messages with
-//! weight 0.2 on the newest, not calendar windows; (3) there are no page views, categories or carts.
+//! weight 0.2 on the newest, not calendar windows; (3) page views, categories and carts are columns of the
+//! module that draws them.
 
 use super::clock::Clock;
 use super::forces::{Forces, Moment};
