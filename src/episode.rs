@@ -100,3 +100,6 @@ mod tests;
 
 #[cfg(test)]
 mod one_shot_tests;
+
+#[cfg(test)]
+mod truth_tests;

@@ -68,7 +68,9 @@ pub enum ExplainError {
         reason: String,
     },
     /// The replay earned something else.
-    #[error("the replay differs from the log at tick {tick}: profit {replayed} instead of {logged}; the log was written by another version of the program, or changed")]
+    #[error(
+        "the replay differs from the log at tick {tick}: profit {replayed} instead of {logged}; the log was written by another version of the program, or changed"
+    )]
     Differs {
         /// When.
         tick: u32,
@@ -115,7 +117,11 @@ pub fn explain(experiment: &Experiment, request: &Request<'_>) -> Result<Explana
         names: names.as_deref(),
         consumer,
         everybody: !is_alone,
-        scenario_hash: &experiment.hash,
+        origin: [
+            ("scenario_hash", experiment.hash.clone(), "scenario.toml in the folder is not the scenario that was run"),
+            ("policy", request.policy.to_owned(), "it is the log of another policy"),
+            ("replication", request.replication.to_string(), "it is the log of another replication"),
+        ],
     };
     let played = Played::read(&path, &wanted).map_err(|reason| ExplainError::BadLog { path, reason })?;
     let mut told = replay::replay(market, consumer, &played)?;

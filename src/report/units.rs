@@ -78,7 +78,10 @@ impl<'a> Files<'a> {
 
     fn log_path(&self, address: Address<'_>) -> Option<PathBuf> {
         // The twin is no policy of the file, and is not logged.
-        address.contestant.filter(|_| self.options.log).map(|_| log_path(self.folder, address.name, address.replication))
+        address
+            .contestant
+            .filter(|_| self.options.log)
+            .map(|_| log_path(self.folder, address.name, address.replication))
     }
 
     fn truth_path(&self, address: Address<'_>) -> Option<PathBuf> {

@@ -13,8 +13,7 @@ use super::start;
 use super::state::{ARRIVED, LateOrder, State};
 use crate::market::people::People;
 use crate::protocol::{
-    ActionBits, Decision, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Story, Truth,
-    Views,
+    ActionBits, Decision, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Story, Truth, Views,
 };
 use crate::random::{Purpose, Seed};
 use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};

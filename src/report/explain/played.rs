@@ -18,7 +18,8 @@ pub(super) struct Wanted<'a> {
     pub consumer: u32,
     /// Whether the actions of all others are needed.
     pub everybody: bool,
-    pub scenario_hash: &'a str,
+    /// Of which scenario, policy and replication the log must be, by the keys of its metadata.
+    pub origin: [(&'static str, String, &'static str); 3],
 }
 
 /// A logged decision of the consumer.
@@ -103,15 +104,18 @@ impl Numbers<'_> {
     }
 }
 
-/// Refuses the log of another scenario.
+/// Refuses the log of another run.
 fn check_origin(reader: &SerializedFileReader<File>, wanted: &Wanted<'_>) -> Result<(), String> {
     let pairs = reader.metadata().file_metadata().key_value_metadata();
-    let hash = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == "scenario_hash")?.value.as_deref());
-    match hash {
-        Some(hash) if hash == wanted.scenario_hash => Ok(()),
-        Some(_) => Err("scenario.toml in the folder is not the scenario that was run".to_owned()),
-        None => Err("it is no decision log".to_owned()),
+    for (key, expected, otherwise) in &wanted.origin {
+        let value = pairs.and_then(|pairs| pairs.iter().find(|pair| pair.key == *key)?.value.as_ref());
+        match value {
+            Some(value) if value == expected => {}
+            Some(_) => return Err((*otherwise).to_owned()),
+            None => return Err("it is no decision log".to_owned()),
+        }
     }
+    Ok(())
 }
 
 /// The columns that a replay needs, of one row group.

@@ -153,11 +153,7 @@ pub(super) fn replay(
 }
 
 /// What the shard of the consumer says about its row; the default where nobody has the consumer.
-fn of_row<T: Default>(
-    market: &mut dyn Environment,
-    consumer: u32,
-    ask: impl FnOnce(&mut dyn Shard, usize) -> T,
-) -> T {
+fn of_row<T: Default>(market: &mut dyn Environment, consumer: u32, ask: impl FnOnce(&mut dyn Shard, usize) -> T) -> T {
     let shard = market.shards_mut().into_iter().find(|shard| shard.consumers().contains(&consumer));
     shard.map_or_else(T::default, |shard| {
         let row = (consumer - shard.consumers().start) as usize;
@@ -166,11 +162,7 @@ fn of_row<T: Default>(
 }
 
 /// One tick of all that is open.
-fn live(
-    market: &mut dyn Environment,
-    consumer: u32,
-    acts: impl Fn(u32) -> u16,
-) -> Result<Lived, MaskedAction> {
+fn live(market: &mut dyn Environment, consumer: u32, acts: impl Fn(u32) -> u16) -> Result<Lived, MaskedAction> {
     let (mut decision, mut outcome) = (Decision::default(), Outcome::default());
     let mut lived = Lived::default();
     for shard in market.shards_mut() {
@@ -254,9 +246,8 @@ fn seen(spec: &Spec, observation: &Observation, row: usize) -> Map<String, Value
                 seen.insert(feature.name.clone(), rounded(feature.to_raw(observed)).into());
             }
             Some(group) if feature.to_raw(observed) > 0.5 => {
-                let level = feature.name.strip_prefix(group).map_or(feature.name.as_str(), |rest| {
-                    rest.trim_start_matches('_')
-                });
+                let level =
+                    feature.name.strip_prefix(group).map_or(feature.name.as_str(), |rest| rest.trim_start_matches('_'));
                 seen.insert(group.to_owned(), level.into());
             }
             Some(_) => {}
