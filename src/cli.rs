@@ -5,6 +5,7 @@
 
 pub mod arguments;
 pub mod diagnostic;
+mod explain_consumer;
 mod list;
 mod new;
 pub mod run;
@@ -32,6 +33,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::execute(&arguments),
         Command::Schema(arguments) => schema::execute(&arguments),
         Command::New(arguments) => new::execute(&arguments),
+        Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
     }
 }
 

@@ -9,11 +9,13 @@ mod judging;
 mod maturing;
 mod record;
 mod training;
+mod truth;
 
 pub use judging::{DecisionSink, Recorder, judge};
 pub use maturing::Matured;
 pub use record::{CONTACT_BINS, ConsumerRecord, Record};
 pub use training::{Learning, TrainingError, train};
+pub use truth::TickTruth;
 
 use crate::protocol::{Decision, MaskedAction, Observation, Outcome, Policy, Shard, Views};
 use crate::random::Seed;
@@ -98,3 +100,6 @@ mod tests;
 
 #[cfg(test)]
 mod one_shot_tests;
+
+#[cfg(test)]
+mod truth_tests;

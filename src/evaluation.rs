@@ -14,7 +14,7 @@ mod spread;
 mod summary;
 
 pub use baseline::{BASELINE, NoContact};
-pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit};
+pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit, market_seed};
 pub use metric::{Metric, mean_of, ratio_of};
 pub use spread::Spread;
 pub use summary::{

@@ -7,11 +7,13 @@ mod draw;
 mod events;
 mod kpi;
 mod space;
+mod story;
 
 pub use draw::{LaneDraw, policy_uniforms};
 pub use events::{Event, EventKind, Events};
 pub use kpi::{Kpi, Tally};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
+pub use story::{Forbidden, Happening, Story};
 
 use crate::matrix::Matrix;
 use crate::random::{LANES, Seed};
@@ -44,6 +46,11 @@ pub trait World: Debug + Send + Sync {
     fn open_part(&self, seed: Seed, part: u32) -> Box<dyn Environment> {
         debug_assert!(part == 0 && self.parts() == 1, "a market of several parts opens each of them");
         self.open(seed)
+    }
+    /// One consumer of [`World::open`] by themselves: the same past, the same luck. `None` where consumers touch each
+    /// other, or where a market opens only as a whole.
+    fn open_consumer(&self, _seed: Seed, _consumer: u32) -> Option<Box<dyn Environment>> {
+        None
     }
     /// What the consumers are called outside, by number, where a customer file says so; else they go by their number.
     fn consumer_names(&self) -> Option<Arc<[String]>> {
@@ -81,6 +88,8 @@ pub trait Environment: Send {
 pub trait Shard: Send {
     /// Whom it holds.
     fn consumers(&self) -> Range<u32>;
+    /// A copy at the same state, with the same luck ahead.
+    fn fork(&self) -> Box<dyn Shard>;
     /// Writes what may be seen before the decision of this tick: `allowed` always, the rest as `views` asks.
     fn observe(&mut self, views: Views, observation: &mut Observation);
     /// Carries out one decision per row and lives one tick.
@@ -95,6 +104,15 @@ pub trait Shard: Send {
     fn reveal(&mut self, _look: Look<'_>, _latent: &mut Latent) {}
     /// The simulator's truth: for `oracle` and `episode` only.
     fn truth(&self) -> Option<&dyn Truth> {
+        None
+    }
+    /// Orders that the messages of the tick lived last set pending, as (row, profit when the order falls due). Asked only
+    /// where truth is written; rows come in order, each at most once.
+    fn delayed_profits(&self, delayed: &mut Vec<(u32, Money)>) {
+        delayed.clear();
+    }
+    /// What can be told about one consumer: for explaining a run only.
+    fn story(&self) -> Option<&dyn Story> {
         None
     }
 }

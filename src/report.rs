@@ -4,12 +4,14 @@
 //! of work is stored there, so that an interrupted run goes on to the same bytes. Nothing here prints or reads a clock.
 
 mod decisions;
+pub mod explain;
 mod figure;
 mod folder;
 mod lock;
 mod manifest;
 mod page;
 mod table;
+mod truth;
 mod units;
 
 pub use decisions::{DecisionLog, LogHeader};
@@ -18,6 +20,7 @@ pub use folder::{RESUME_FILE, Resume, is_occupied, is_results, partial_of, read_
 use page::page;
 use table::series_csv;
 pub use table::{screen, table_csv};
+pub use truth::TruthLog;
 
 use crate::episode::Reward;
 use crate::evaluation::{Comparison, Contestant, Results, Summary, Title, summarise};

@@ -25,6 +25,8 @@ pub enum Command {
     Schema(Schema),
     /// Write a commented scenario to start from
     New(New),
+    /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
+    ExplainConsumer(ExplainConsumer),
 }
 
 /// `mercato run`.
@@ -51,7 +53,7 @@ pub struct Run {
     /// Folder of results; results/runs/SCENARIO-SEED where none is given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Write every decision to a Parquet log
+    /// Write every decision to a Parquet log, and the simulator's truth about it to another
     #[arg(long)]
     pub log: bool,
     /// Write the probability of every action to the log, too
@@ -131,4 +133,24 @@ pub struct New {
     /// Scenario to start from: a file, or the name of an embedded one
     #[arg(long, value_name = "SCENARIO", default_value = "hello-market")]
     pub from: String,
+}
+
+/// `mercato explain-consumer`.
+#[derive(Clone, Debug, Args)]
+pub struct ExplainConsumer {
+    /// Folder of results of a run with --log
+    #[arg(value_name = "RUN_DIR")]
+    pub run: PathBuf,
+    /// Number of the consumer, from 0; the name where a customer file gives names
+    #[arg(long, value_name = "N")]
+    pub consumer: String,
+    /// Under which policy of the run
+    #[arg(long, value_name = "NAME")]
+    pub policy: String,
+    /// On which of the markets of the run
+    #[arg(long, value_name = "R", default_value_t = 0)]
+    pub replication: u32,
+    /// Print one JSON document, every tick included
+    #[arg(long)]
+    pub json: bool,
 }

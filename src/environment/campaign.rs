@@ -96,6 +96,11 @@ impl World for Campaign {
         Box::new(self.open_consumers(seed, first..end))
     }
 
+    fn open_consumer(&self, seed: Seed, consumer: u32) -> Option<Box<dyn Environment>> {
+        let exists = consumer < self.model.spec.consumers;
+        (exists && !self.is_coupled()).then(|| Box::new(self.open_consumers(seed, consumer..consumer + 1)) as _)
+    }
+
     fn open(&self, seed: Seed) -> Box<dyn Environment> {
         Box::new(self.open_consumers(seed, 0..self.model.spec.consumers))
     }

@@ -2,6 +2,7 @@
 
 use super::maturing::{Matured, Window};
 use super::record::ShardRecord;
+use super::truth::{Twin, Witness};
 use super::{Exchange, Record, discount_weights};
 use crate::protocol::{Environment, MaskedAction, Policy, Shard, Spec, Views};
 use crate::random::Seed;
@@ -18,6 +19,10 @@ const LOGGED_SHARDS: usize = 16;
 pub trait DecisionSink: Send {
     /// Whether it reads [`Matured::probabilities`].
     fn wants_probabilities(&self) -> bool {
+        false
+    }
+    /// Whether it reads [`Matured::truth`]: a twin of the market then lives beside it.
+    fn wants_truth(&self) -> bool {
         false
     }
     /// Ticks of the window whose profit it reads, at least 1.
@@ -76,6 +81,8 @@ pub fn judge(
 trait Together {
     fn shards_mut(&mut self) -> Vec<&mut dyn Shard>;
     fn end_tick(&mut self);
+    /// A copy at the same state, with the same luck ahead.
+    fn twin(&self) -> Twin;
 }
 
 struct Coupled<'a>(&'a mut dyn Environment);
@@ -88,6 +95,10 @@ impl Together for Coupled<'_> {
     fn end_tick(&mut self) {
         self.0.end_tick();
     }
+
+    fn twin(&self) -> Twin {
+        Twin::Market(self.0.fork())
+    }
 }
 
 struct Uncoupled<'a, 'b>(&'a mut [&'b mut dyn Shard]);
@@ -98,6 +109,10 @@ impl Together for Uncoupled<'_, '_> {
     }
 
     fn end_tick(&mut self) {}
+
+    fn twin(&self) -> Twin {
+        Twin::Shards(self.0.iter().map(|shard| shard.fork()).collect())
+    }
 }
 
 struct Judging<'a> {
@@ -142,10 +157,11 @@ impl Judging<'_> {
         let law = sink.as_ref().is_some_and(|sink| sink.wants_probabilities());
         let own = self.policy.views();
         let views = Views { features: logged || own.features, ..own };
+        let mut twin = sink.as_ref().is_some_and(|sink| sink.wants_truth()).then(|| together.twin());
         let mut lanes: Vec<Lane> = together
             .shards_mut()
             .iter()
-            .map(|shard| Lane::new(self.open(*shard), logged.then(|| Window::new(ticks))))
+            .map(|shard| Lane::new(self.open(*shard), logged.then(|| Window::new(ticks)), twin.is_some()))
             .collect();
         for tick in 0..self.spec.horizon {
             let steps: Vec<Result<(), MaskedAction>> = together
@@ -155,6 +171,9 @@ impl Judging<'_> {
                 .map(|(shard, lane)| lane.step(self, shard, views, tick, law))
                 .collect();
             steps.into_iter().collect::<Result<(), MaskedAction>>()?;
+            if let Some(twin) = &mut twin {
+                witness(together, &mut lanes, twin)?;
+            }
             // The barrier: budgets and other shared quantities, in shard order.
             together.end_tick();
             if let Some(sink) = sink.as_deref_mut() {
@@ -189,16 +208,39 @@ impl Judging<'_> {
     }
 }
 
+/// The same tick of the twin, and what the two tell together.
+fn witness(together: &mut dyn Together, lanes: &mut [Lane], twin: &mut Twin) -> Result<(), MaskedAction> {
+    let steps: Vec<Result<(), MaskedAction>> = together
+        .shards_mut()
+        .into_par_iter()
+        .zip(twin.shards_mut())
+        .zip(lanes)
+        .map(|((shard, twin), lane)| lane.witness(shard, twin))
+        .collect();
+    twin.end_tick();
+    steps.into_iter().collect()
+}
+
 /// One shard's buffers between the barriers.
 struct Lane {
     exchange: Exchange,
     record: ShardRecord,
     window: Option<Window>,
+    witness: Option<Witness>,
 }
 
 impl Lane {
-    fn new(record: ShardRecord, window: Option<Window>) -> Self {
-        Self { exchange: Exchange::default(), record, window }
+    fn new(record: ShardRecord, window: Option<Window>, with_truth: bool) -> Self {
+        Self { exchange: Exchange::default(), record, window, witness: with_truth.then(Witness::default) }
+    }
+
+    /// Compares the tick that was just lived with that of the twin.
+    fn witness(&mut self, shard: &dyn Shard, twin: &mut dyn Shard) -> Result<(), MaskedAction> {
+        if let (Some(witness), Some(window)) = (&mut self.witness, &mut self.window) {
+            witness.compare(shard, window.newest_profits(), twin)?;
+            window.tell(&mut witness.truth);
+        }
+        Ok(())
     }
 
     fn step(
@@ -211,6 +253,9 @@ impl Lane {
     ) -> Result<(), MaskedAction> {
         let exchange = &mut self.exchange;
         exchange.observe(shard, views, judging.policy);
+        if let Some(witness) = &mut self.witness {
+            witness.expect(shard);
+        }
         exchange.act(shard, judging.policy, judging.seed)?;
         self.record.count(tick, &exchange.decision, &exchange.outcome, &judging.weights);
         if let Some(window) = &mut self.window {

@@ -35,6 +35,8 @@ pub struct Matured {
     pub terminated: Vec<bool>,
     /// The probabilities of all actions, where the recorder asked for them.
     pub probabilities: crate::matrix::Matrix,
+    /// What only the simulator knows, where the recorder asked for it.
+    pub truth: super::TickTruth,
     rewards: Vec<f32>,
     rows: Observation,
     row_actions: Vec<u16>,
@@ -66,6 +68,21 @@ impl Window {
         for (ended, &terminated) in self.ended.iter_mut().zip(&self.ring[newest].terminated) {
             *ended |= terminated;
         }
+    }
+
+    /// Profits of the tick that was taken in last, per row.
+    pub(super) fn newest_profits(&self) -> &[Money] {
+        &self.ring[self.newest()].profits
+    }
+
+    fn newest(&self) -> usize {
+        (self.oldest + self.open.saturating_sub(1)) % self.ring.len()
+    }
+
+    /// Gives the truth of the tick that was taken in last; what comes back is old and to be overwritten.
+    pub(super) fn tell(&mut self, truth: &mut super::TickTruth) {
+        let newest = self.newest();
+        swap(&mut self.ring[newest].truth, truth);
     }
 
     /// The step whose window has just closed, if any.

@@ -81,6 +81,10 @@ impl Shard for OneShotShard {
         self.first..self.first + SHARD_ROWS
     }
 
+    fn fork(&self) -> Box<dyn Shard> {
+        Box::new(self.clone())
+    }
+
     fn observe(&mut self, _views: Views, observation: &mut Observation) {
         observation.consumer_ids = self.consumers().collect();
         observation.allowed.reset_to_all(SHARD_ROWS as usize, self.earns.len());

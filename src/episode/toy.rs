@@ -210,6 +210,10 @@ impl Shard for ToyShard {
         self.state().consumers.clone()
     }
 
+    fn fork(&self) -> Box<dyn Shard> {
+        Box::new(Self(Arc::new(Mutex::new(self.state().clone()))))
+    }
+
     fn observe(&mut self, views: Views, observation: &mut Observation) {
         let state = self.state();
         let rows = state.consumers.len();

@@ -16,6 +16,12 @@ const POLICY_PART: u32 = 2;
 /// bounded by one market (or part of it) and one copy. Never changes a result.
 const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
 
+/// The seed of the market of a replication, the same for all contestants.
+#[must_use]
+pub fn market_seed(seed: Seed, replication: u32) -> Seed {
+    seed.derive(MARKET_PART, replication)
+}
+
 /// Who meets whom.
 #[derive(Clone, Copy)]
 pub struct Comparison<'a> {
@@ -171,7 +177,7 @@ impl Comparison<'_> {
             return self.part_by_part(replication, restored, store);
         }
         // The history is lived once; every contestant gets a copy of the same market.
-        let market = self.world.open(self.seed.derive(MARKET_PART, replication));
+        let market = self.world.open(market_seed(self.seed, replication));
         if side_by_side {
             let work: Vec<_> = restored
                 .into_iter()
@@ -211,7 +217,7 @@ impl Comparison<'_> {
         }
         let mut spreads = Vec::new();
         for part in 0..self.world.parts() {
-            let market = self.world.open_part(self.seed.derive(MARKET_PART, replication), part);
+            let market = self.world.open_part(market_seed(self.seed, replication), part);
             debug_assert!(!market.is_coupled(), "what couples consumers couples the parts of their market");
             let mut each = Vec::new();
             for entrant in lineup.iter_mut().filter_map(|unit| unit.as_mut().err()) {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Rows that are held before a row group is written.
-const GROUP_ROWS: usize = 65_536;
+pub(super) const GROUP_ROWS: usize = 65_536;
 
 /// What the log says about itself.
 pub struct LogHeader<'a> {
@@ -238,11 +238,11 @@ impl Log for DecisionLog {
     }
 }
 
-fn write<T: DataType>(group: &mut SerializedRowGroupWriter<'_, File>, values: &[T::T]) -> ParquetResult<()> {
+pub(super) fn write<T: DataType>(group: &mut SerializedRowGroupWriter<'_, File>, values: &[T::T]) -> ParquetResult<()> {
     write_levels::<T>(group, values, None, None)
 }
 
-fn write_levels<T: DataType>(
+pub(super) fn write_levels<T: DataType>(
     group: &mut SerializedRowGroupWriter<'_, File>,
     values: &[T::T],
     definitions: Option<&[i16]>,
@@ -255,15 +255,30 @@ fn write_levels<T: DataType>(
     Ok(())
 }
 
+/// A column of one value per row, or per element of a list.
+pub(super) fn column(
+    name: &str,
+    physical: PhysicalType,
+    repetition: Repetition,
+    converted: ConvertedType,
+) -> ParquetResult<TypePtr> {
+    let builder = Type::primitive_type_builder(name, physical);
+    builder.with_repetition(repetition).with_converted_type(converted).build().map(Arc::new)
+}
+
+/// A column of text that is always there.
+pub(super) fn text(name: &str) -> ParquetResult<TypePtr> {
+    column(name, PhysicalType::BYTE_ARRAY, Repetition::REQUIRED, ConvertedType::UTF8)
+}
+
+/// A column of numbers that are always there.
+pub(super) fn number(name: &str) -> ParquetResult<TypePtr> {
+    column(name, PhysicalType::FLOAT, Repetition::REQUIRED, ConvertedType::NONE)
+}
+
 fn schema(spec: &Spec, with_window: bool, with_probabilities: bool) -> ParquetResult<TypePtr> {
-    let column = |name: &str, physical: PhysicalType, repetition: Repetition, converted: ConvertedType| {
-        let builder = Type::primitive_type_builder(name, physical);
-        builder.with_repetition(repetition).with_converted_type(converted).build().map(Arc::new)
-    };
     let required = |name: &str, physical, converted| column(name, physical, Repetition::REQUIRED, converted);
-    let text = |name: &str| required(name, PhysicalType::BYTE_ARRAY, ConvertedType::UTF8);
     let count = |name: &str| required(name, PhysicalType::INT32, ConvertedType::UINT_32);
-    let number = |name: &str| required(name, PhysicalType::FLOAT, ConvertedType::NONE);
     let flag = |name: &str| required(name, PhysicalType::BOOLEAN, ConvertedType::NONE);
     let mut fields =
         vec![text("decision_id")?, text("consumer_id")?, count("tick")?, count("action")?, number("propensity")?];
@@ -307,7 +322,7 @@ fn properties(spec: &Spec, header: &LogHeader<'_>) -> WriterProperties {
 }
 
 /// Key-value metadata; structured values are JSON.
-fn metadata(spec: &Spec, header: &LogHeader<'_>) -> Vec<KeyValue> {
+pub(super) fn metadata(spec: &Spec, header: &LogHeader<'_>) -> Vec<KeyValue> {
     let features: Vec<serde_json::Value> = spec
         .features
         .iter()

@@ -119,6 +119,8 @@ fn a_run_has_the_same_bytes_on_one_two_and_seven_threads() {
         "summary.json",
         "table.csv",
     ]);
+    let truths: Vec<String> = logs.iter().flatten().map(|log| log.replace("log/", "truth/")).collect();
+    expected.extend(truths.iter().map(String::as_str));
     assert_eq!(names, expected);
 }
 
@@ -160,6 +162,10 @@ fn damage(partial: &Path) {
     fs::write(&units[1], bytes).unwrap();
     let log = fs::read_dir(partial.join("log")).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(log).unwrap();
+    let mut truths: Vec<_> = fs::read_dir(partial.join("truth")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    truths.sort();
+    let bytes = fs::read(&truths[0]).unwrap();
+    fs::write(&truths[0], &bytes[..bytes.len() - 1]).unwrap();
 }
 
 #[test]
@@ -341,6 +347,47 @@ fn the_log_reads_back() {
     assert_eq!(rows[0].get_string(0).unwrap(), "uniform-1-0-0");
     let summary = &finished.summary.policies[3];
     assert!(orders > 0.0 && summary.metrics.get("orders_per_consumer").unwrap().mean > 0.0);
+}
+
+#[test]
+fn the_truth_stands_row_by_row_beside_the_log() {
+    let experiment = experiment(1_200, Reward::Window { ticks: 2 });
+    let folder = TempDir::new().unwrap();
+    let options = Options { log: true, ..options(&folder, 2) };
+    let finished = run_to_folder(&experiment, &options, &Watch::new(99)).unwrap();
+    let open = |path: &str| SerializedFileReader::new(fs::File::open(finished.folder.join(path)).unwrap()).unwrap();
+    let (log, truth) = (open("log/uniform-1.parquet"), open("truth/uniform-1.parquet"));
+    let metadata = |reader: &SerializedFileReader<fs::File>| {
+        let pairs = reader.metadata().file_metadata().key_value_metadata().unwrap();
+        pairs.iter().map(|pair| (pair.key.clone(), pair.value.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(metadata(&log), metadata(&truth));
+    let schema = truth.metadata().file_metadata().schema();
+    let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
+    assert_eq!(names.join(" "), "decision_id expected_rewards eventual_reward twin_reward effect effect_so_far");
+    let rows = |reader: &SerializedFileReader<fs::File>| -> Vec<parquet::record::Row> {
+        reader.get_row_iter(None).unwrap().map(Result::unwrap).collect()
+    };
+    let (log, truth) = (rows(&log), rows(&truth));
+    assert_eq!((log.len(), truth.len()), (1_200 * 6, 1_200 * 6));
+    let (mut earned, mut foreseen, mut effects) = (0.0, 0.0, 0);
+    for (row, truth) in log.iter().zip(&truth) {
+        assert_eq!(row.get_string(0).unwrap(), truth.get_string(0).unwrap());
+        let Field::ListInternal(expected) = truth.get_column_iter().nth(1).unwrap().1 else { panic!("no list") };
+        let expected: Vec<f32> =
+            expected.elements().iter().map(|one| if let Field::Float(one) = one { *one } else { f32::NAN }).collect();
+        assert_eq!(expected.len(), 3);
+        let reward = row.get_float(8).unwrap();
+        let [eventual, twin, effect] = [2, 3, 4].map(|column| truth.get_float(column).unwrap());
+        assert_eq!(eventual, reward);
+        assert!((effect - (reward - twin)).abs() < 1e-6);
+        effects += u32::from(effect != 0.0);
+        earned += f64::from(reward);
+        foreseen += f64::from(expected[row.get_uint(3).unwrap() as usize]);
+    }
+    // 7,200 orders of profit 1 with a chance between .1 and .4: a standard error of at most .5 * sqrt(7200) = 42.
+    assert!((earned - foreseen).abs() < 130.0, "{earned} {foreseen}");
+    assert!(effects > 100);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use super::decisions::{DecisionLog, LogHeader};
 use super::folder::{UNITS, write_whole};
+use super::truth::{TruthLog, WithTruth};
 use super::{Options, Progress};
 use crate::evaluation::{Address, Comparison, Log, Store, Unit};
 use crate::scenario::Experiment;
@@ -34,6 +35,9 @@ struct Stored {
     replication: u32,
     /// Length of the decision log, if there is one: a shorter file is not whole.
     log_bytes: Option<u64>,
+    /// Length of the truth beside it.
+    #[serde(default)]
+    truth_bytes: Option<u64>,
     /// SHA-256 of what the agent saved, if it did.
     agent: Option<String>,
     unit: Unit,
@@ -75,8 +79,15 @@ impl<'a> Files<'a> {
 
     fn log_path(&self, address: Address<'_>) -> Option<PathBuf> {
         // The twin is no policy of the file, and is not logged.
-        let name = address.contestant.filter(|_| self.options.log).map(|_| file_name(address.name))?;
-        Some(self.folder.join("log").join(format!("{name}-{}.parquet", address.replication)))
+        address
+            .contestant
+            .filter(|_| self.options.log)
+            .map(|_| log_path(self.folder, address.name, address.replication))
+    }
+
+    fn truth_path(&self, address: Address<'_>) -> Option<PathBuf> {
+        let log = self.log_path(address)?;
+        Some(self.folder.join(TRUTH).join(log.file_name()?))
     }
 
     fn agent_path(&self, address: Address<'_>) -> PathBuf {
@@ -85,11 +96,13 @@ impl<'a> Files<'a> {
 
     fn stored(&self, address: Address<'_>) -> Option<Unit> {
         let stored: Stored = thaw(&fs::read(self.unit_path(address)).ok()?)?;
-        let log_bytes = self.log_path(address).map(|path| fs::metadata(path).map_or(0, |file| file.len()));
+        let length = |path: PathBuf| fs::metadata(path).map_or(0, |file| file.len());
+        let (log_bytes, truth_bytes) = (self.log_path(address).map(length), self.truth_path(address).map(length));
         let agent = stored.agent.as_ref().map(|_| fs::read(self.agent_path(address)).map(|bytes| hash(&bytes)));
         let whole = stored.name == address.name
             && stored.replication == address.replication
             && stored.log_bytes == log_bytes
+            && stored.truth_bytes == truth_bytes
             && agent.transpose().ok()? == stored.agent;
         whole.then_some(stored.unit)
     }
@@ -101,7 +114,7 @@ impl Store for Files<'_> {
     }
 
     fn log(&self, address: Address<'_>) -> io::Result<Option<Box<dyn Log>>> {
-        let Some(path) = self.log_path(address) else { return Ok(None) };
+        let (Some(path), Some(truth)) = (self.log_path(address), self.truth_path(address)) else { return Ok(None) };
         let header = LogHeader {
             scenario: &self.experiment.name,
             scenario_hash: &self.experiment.hash,
@@ -112,17 +125,21 @@ impl Store for Files<'_> {
             with_probabilities: self.options.log_probabilities,
         };
         let world = self.comparison.world;
-        Ok(Some(Box::new(DecisionLog::create(&path, world.spec(), &header)?.with_names(world.consumer_names()))))
+        let decisions = DecisionLog::create(&path, world.spec(), &header)?.with_names(world.consumer_names());
+        let truth = TruthLog::create(&truth, world.spec(), &header)?;
+        Ok(Some(Box::new(WithTruth { decisions: Box::new(decisions), truth: Box::new(truth) })))
     }
 
     fn keep(&self, address: Address<'_>, unit: &Unit) -> io::Result<()> {
         if let Some(agent) = &unit.agent {
             write_whole(&self.agent_path(address), agent)?;
         }
+        let length = |path: PathBuf| fs::metadata(path).map(|file| file.len());
         let stored = Stored {
             name: address.name.to_owned(),
             replication: address.replication,
-            log_bytes: self.log_path(address).map(|path| fs::metadata(path).map(|file| file.len())).transpose()?,
+            log_bytes: self.log_path(address).map(length).transpose()?,
+            truth_bytes: self.truth_path(address).map(length).transpose()?,
             agent: unit.agent.as_ref().map(|bytes| hash(bytes)),
             unit: unit.clone(),
         };
@@ -143,6 +160,14 @@ impl Store for Files<'_> {
     fn part_lived(&self, _address: Address<'_>) {
         self.progress.advance();
     }
+}
+
+/// Where the truth beside the logs lies.
+const TRUTH: &str = "truth";
+
+/// The decision log of a policy and replication in a folder of results.
+pub(super) fn log_path(folder: &Path, policy: &str, replication: u32) -> PathBuf {
+    folder.join("log").join(format!("{}-{replication}.parquet", file_name(policy)))
 }
 
 fn hash(bytes: &[u8]) -> String {

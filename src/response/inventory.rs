@@ -136,7 +136,7 @@ mod tests {
             }
             lost
         };
-        assert!((paid_back(0.0) - 0.0665).abs() < 0.001, "{}", paid_back(0.0));
+        assert!((paid_back(0.0) - 0.068).abs() < 0.001, "{}", paid_back(0.0));
         assert!((0.1..0.5).contains(&paid_back(0.2)) && paid_back(0.4) > paid_back(0.2), "{}", paid_back(0.2));
     }
 }

@@ -6,6 +6,7 @@ mod cdnow;
 mod command_line;
 mod conformance;
 mod exact_24;
+mod explain;
 mod golden;
 mod hillstrom;
 mod logit_market;

@@ -140,6 +140,21 @@ pub struct Aftermath {
     pub lost_addresses: Vec<(u32, u8)>,
     /// Contacts whose click or view brought the consumer to the site.
     pub visits: Vec<u32>,
+    /// Orders set pending.
+    pub delayed: Vec<DelayedOrder>,
+    /// Rows whose pending order was placed.
+    pub fallen_due: Vec<u32>,
+}
+
+/// An order that a click of this tick set pending.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DelayedOrder {
+    /// Row of the consumer.
+    pub row: u32,
+    /// Tick in which it falls due.
+    pub due_tick: i32,
+    /// Discount that it was won with.
+    pub discount: f32,
 }
 
 impl Aftermath {
@@ -149,6 +164,8 @@ impl Aftermath {
         self.opt_outs.clear();
         self.lost_addresses.clear();
         self.visits.clear();
+        self.delayed.clear();
+        self.fallen_due.clear();
     }
 }
 
@@ -288,6 +305,8 @@ impl Funnel<'_> {
             if self.state.pending_tick[row] == NOT_PENDING || due < self.state.pending_tick[row] {
                 self.state.pending_tick[row] = due;
                 self.state.pending_discount[row] = message.discount;
+                let discount = message.discount;
+                aftermath.delayed.push(DelayedOrder { row: row as u32, due_tick: due, discount });
             }
         }
     }

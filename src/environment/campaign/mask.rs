@@ -2,6 +2,10 @@
 //!
 //! Every rule is a set of action words prepared once; a row's mask is the meet of a few of them.
 
+mod reasons;
+
+pub use reasons::Asked;
+
 use super::state::State;
 use crate::market::catalogue::Catalogue;
 use crate::market::people::People;

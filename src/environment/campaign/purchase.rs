@@ -70,6 +70,26 @@ fn mark_orders(rate: &[f32], alive: &[f32], log_hazard: &[f32], uniform: &[f32],
     }
 }
 
+/// What an order comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sale {
+    /// Taken off, in currency.
+    pub reduction: f64,
+    /// Paid, in currency.
+    pub revenue: f64,
+    /// Paid, less what the goods cost.
+    pub profit: Money,
+}
+
+impl Sale {
+    /// Goods of this full price with a discount; `margin` is the share of the full price that is not cost.
+    pub fn new(full_price: f64, discount: f32, margin: f64) -> Self {
+        let reduction = full_price * f64::from(discount);
+        let revenue = full_price - reduction;
+        Self { reduction, revenue, profit: Money::from_amount(revenue - full_price * (1.0 - margin)) }
+    }
+}
+
 /// What purchases read and write about one shard.
 pub struct Till<'a> {
     /// The market.
@@ -86,7 +106,14 @@ pub struct Till<'a> {
 
 impl Till<'_> {
     /// Books at most one order per consumer: session first, then pending, then organic.
-    pub fn book(&mut self, session_orders: &[(u32, f32)], organic: &Organic, outcome: &mut Outcome) {
+    /// Rows whose pending order is placed are added to `fallen_due`.
+    pub fn book(
+        &mut self,
+        session_orders: &[(u32, f32)],
+        organic: &Organic,
+        fallen_due: &mut Vec<u32>,
+        outcome: &mut Outcome,
+    ) {
         let mut session = session_orders.iter().peekable();
         for row in 0..self.state.alive.len() {
             let in_session = session.next_if(|(ordering, _)| *ordering as usize == row).map(|(_, discount)| *discount);
@@ -99,6 +126,7 @@ impl Till<'_> {
             } else if due {
                 self.state.pending_tick[row] = NOT_PENDING;
                 if self.state.alive[row] > 0.0 {
+                    fallen_due.push(row as u32);
                     self.order(row, self.state.pending_discount[row], outcome);
                 }
             } else {
@@ -115,9 +143,7 @@ impl Till<'_> {
         let uniform = seed.uniforms(Purpose::Basket, consumer, tick as u32, 0)[0];
         let quantity = self.forces.quantity(&self.model.modules, &self.moment, row, discount);
         let full_price = f64::from(self.model.population.basket(uniform, people.spend_rate[row]) * quantity);
-        let reduction = full_price * f64::from(discount);
-        let revenue = full_price - reduction;
-        let profit = Money::from_amount(revenue - full_price * (1.0 - self.model.margin));
+        let Sale { reduction, revenue, profit } = Sale::new(full_price, discount, self.model.margin);
         let tally: &mut Tally = &mut outcome.tally;
         tally.add(Kpi::Orders, 1);
         tally.add_money(Kpi::Revenue, Money::from_amount(revenue));

@@ -1,5 +1,7 @@
 //! Consecutive consumers of the market, living one tick at a time.
 
+mod story;
+
 use super::attribution;
 use super::budget::Gate;
 use super::events::EventMemory;
@@ -14,7 +16,7 @@ use super::start;
 use super::state::{ARRIVED, LateOrder, State};
 use crate::market::people::People;
 use crate::protocol::{
-    ActionBits, Decision, EventKind, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Truth, Views,
+    ActionBits, Decision, EventKind, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Story, Truth, Views,
 };
 use crate::random::{Purpose, Seed};
 use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};
@@ -355,7 +357,7 @@ impl CampaignShard {
         organic.mark_orders(&self.rates.order, &self.state.alive, log_hazard);
         orders.clear();
         let mut till = Till { model: &self.model, forces: &self.forces, moment, state: &mut self.state, orders };
-        till.book(&aftermath.session_orders, organic, outcome);
+        till.book(&aftermath.session_orders, organic, &mut aftermath.fallen_due, outcome);
         till.lose(organic, &self.rates.dropout);
         leaving.clear();
         self.forces.lose(modules, &moment, contacts, responses, leaving);
@@ -457,6 +459,10 @@ impl Shard for CampaignShard {
         self.first..self.first + self.people.len() as u32
     }
 
+    fn fork(&self) -> Box<dyn Shard> {
+        Box::new(self.clone())
+    }
+
     fn observe(&mut self, views: Views, observation: &mut Observation) {
         observation.tick = self.tick as u32;
         observation.consumer_ids.clear();
@@ -511,6 +517,15 @@ impl Shard for CampaignShard {
 
     fn truth(&self) -> Option<&dyn Truth> {
         self.is_closed_form().then_some(self as &dyn Truth)
+    }
+
+    fn delayed_profits(&self, delayed: &mut Vec<(u32, Money)>) {
+        delayed.clear();
+        delayed.extend(self.scratch.aftermath.delayed.iter().map(|order| (order.row, self.profit_when_due(*order))));
+    }
+
+    fn story(&self) -> Option<&dyn Story> {
+        Some(self)
     }
 
     fn terminal_values(&self, values: &mut Vec<f64>) {

@@ -1,5 +1,7 @@
 //! Promises of the market as an environment.
 
+mod story;
+
 use super::*;
 use crate::protocol::{Decision, Kpi, Observation, Outcome, Tally, Views};
 use crate::registry::{Value, Values, find};

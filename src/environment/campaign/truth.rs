@@ -8,14 +8,18 @@
 //! expectation is conditional on that luck and no longer closed form; (2) visits of this tick move no module; (3) the mean
 //! basket is that of the Gamma law, of which baskets themselves are drawn from a table within .1 %.
 
-use super::forces::{Forces, Moment};
+use super::forces::{Forces, Here, Moment};
+use super::funnel::DelayedOrder;
+use super::purchase::Sale;
 use super::shard::CampaignShard;
 use super::state::NOT_PENDING;
 use crate::market::catalogue::Message;
 use crate::math::{exp, sigmoid};
 use crate::matrix::Matrix;
 use crate::protocol::Truth;
+use crate::random::Purpose;
 use crate::response::{Contacts, MessagePredictors, Responses};
+use crate::units::Money;
 
 /// Largest sum that modules may add to the log-hazard of an order; as in the purchases themselves.
 use super::purchase::LOG_HAZARD_MAX;
@@ -207,6 +211,17 @@ impl CampaignShard {
         };
         let earned = (0..rows).map(|row| self.margin_of(&forces, &moment, row, 1.0 - prices[row])).collect();
         Way { order: (0..rows).map(order).collect(), earned, forces }
+    }
+
+    /// What a pending order earns when it falls due: its basket by the luck of that tick, its quantity as of now.
+    pub(super) fn profit_when_due(&self, order: DelayedOrder) -> Money {
+        let row = order.row as usize;
+        let moment = self.moment_of(&[], &[]);
+        let Here { seed, first, .. } = moment.here;
+        let uniform = seed.uniforms(Purpose::Basket, first + order.row, order.due_tick as u32, 0)[0];
+        let quantity = self.forces.quantity(&self.model.modules, &moment, row, order.discount);
+        let full_price = f64::from(self.model.population.basket(uniform, self.people.spend_rate[row]) * quantity);
+        Sale::new(full_price, order.discount, self.model.margin).profit
     }
 
     /// Expected profit of an order of this row with a discount.

@@ -77,6 +77,10 @@ impl Shard for FiniteShard {
         self.consumers.clone()
     }
 
+    fn fork(&self) -> Box<dyn Shard> {
+        Box::new(self.clone())
+    }
+
     fn observe(&mut self, views: Views, observation: &mut Observation) {
         let Inside { process, allowed, .. } = &*self.inside;
         let rows = self.states.len();

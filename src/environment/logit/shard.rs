@@ -59,6 +59,10 @@ impl Shard for LogitShard {
         self.first..self.first + self.features.rows() as u32
     }
 
+    fn fork(&self) -> Box<dyn Shard> {
+        Box::new(self.clone())
+    }
+
     fn observe(&mut self, views: Views, observation: &mut Observation) {
         observation.tick = self.tick;
         observation.consumer_ids.clear();

@@ -93,11 +93,6 @@ impl Lived {
         self.profits.iter().sum::<f64>() / self.profits.len() as f64
     }
 
-    /// Mean profit and future value per consumer.
-    pub fn value(&self) -> f64 {
-        self.profit() + self.terminal.iter().sum::<f64>() / self.terminal.len() as f64
-    }
-
     /// Orders per consumer in a range of days.
     pub fn orders_within(&self, days: std::ops::Range<u16>) -> Vec<f64> {
         self.orders.iter().map(|orders| orders.iter().filter(|day| days.contains(day)).count() as f64).collect()
