@@ -1,11 +1,11 @@
-//! Thompson sampling of many consumers with few data each: every consumer has own arms, shrunk to those of the segment,
-//! which are shrunk to those of all. Made for send time and channel: arms are combinations of levels of `factors`.
+//! Thompson sampling of many consumers with few data each: every consumer has arms of its own, shrunk to those of the
+//! segment, which are shrunk to those of all. Made for send time and channel: arms are combinations of levels of `factors`.
 //!
-//! A reward of consumer i for arm a in segment g is `m_a + b_g + s_ga + u_i + v_ia + noise`: what [`super::hierarchy`]
-//! learns of arms and segments, what the consumer brings whatever is done, what is special about the consumer and the
-//! arm, all Gaussian. A decision draws the upper levels from their posterior, then `u_i` and `v_ia` given these and the
-//! consumer's own answers, and takes the best arm. `u_i` moves all arms alike and matters only because it explains
-//! answers: a good customer who was only ever written to at 8 is no proof for 8.
+//! A reward of consumer i for arm a in segment g is `m_a + b_g + s_ga + u_i + v_ia + noise`: what the arm earns over all,
+//! what the segment brings, what is special about both (module `hierarchy`); what the consumer brings whatever is done,
+//! what is special about the consumer and the arm; all Gaussian. A decision draws the upper levels from their posterior,
+//! then `u_i` and `v_ia` given these and the consumer's own answers, and takes the best arm. `u_i` moves all arms alike and
+//! matters only because it explains answers: a good customer who was only ever written to at 8 is no proof for 8.
 //!
 //! Sources: Chapelle & Li 2011, *An empirical evaluation of Thompson sampling*; Hong, Kveton, Zaheer & Ghavamzadeh 2022,
 //! *Hierarchical Bayesian bandits* (levels sampled from the top down); Kveton et al. 2021, *Meta-Thompson sampling* (a prior

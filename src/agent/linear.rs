@@ -325,8 +325,8 @@ impl Model {
         }
     }
 
-    /// Lets what was learned count for this share from now on, and the prior for the rest of its due: the sums of `x x'` and
-    /// of `reward x` are multiplied, `ridge` stands. Decisions see it after the next [`Model::learn`].
+    /// Lets what was learned count for this share from now on: the sums of `x x'` and of `reward x` are multiplied by it,
+    /// while `ridge` stands. Decisions see it after the next [`Model::learn`].
     pub fn forget(&mut self, share: f64, ridge: f64) {
         match &mut self.form {
             Form::Bank(bank) => bank.forget(share, ridge, &mut self.workspace),
