@@ -12,6 +12,7 @@ mod hash;
 mod metric;
 mod spread;
 mod summary;
+mod unmasked;
 
 pub use baseline::{BASELINE, NoContact};
 pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit, market_seed};
@@ -20,6 +21,7 @@ pub use spread::Spread;
 pub use summary::{
     Held, Lead, LearningSummary, MetricTable, PolicySummary, Summary, Title, cumulative_incremental_profit, summarise,
 };
+pub use unmasked::Unmasked;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,14 @@ pub enum Inside<'a> {
     Logit(&'a LogitWorld),
 }
 
+impl Inside<'_> {
+    /// Whether rules are only audited.
+    #[must_use]
+    pub fn is_audited(&self) -> bool {
+        matches!(self, Self::Campaign(campaign) if campaign.is_audited())
+    }
+}
+
 /// How an oracle is made; refused where the market has no such oracle.
 pub type OracleBuild = fn(&Values, Inside<'_>) -> Result<Box<dyn Policy>, Refusal>;
 

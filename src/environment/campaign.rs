@@ -161,6 +161,12 @@ impl Campaign {
         self.model.budget.is_some() || self.model.modules.iter().any(|module| module.is_coupling())
     }
 
+    /// Whether rules are only audited.
+    #[must_use]
+    pub fn is_audited(&self) -> bool {
+        self.model.mask.audit
+    }
+
     /// Names of the modules that draw luck of their own before the orders of a tick.
     #[must_use]
     pub fn modules_that_draw(&self) -> Vec<&'static str> {

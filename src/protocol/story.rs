@@ -13,6 +13,8 @@ pub trait Story {
     /// The rules that forbid something in the coming tick, each with what it forbids. Together they forbid exactly what the
     /// mask forbids, or would where it is only audited.
     fn forbidden(&self, row: usize) -> Vec<Forbidden>;
+    /// Whether rules are only audited.
+    fn is_audited(&self) -> bool;
     /// What happened in the tick lived last, in the order in which it happened.
     fn events(&self, row: usize) -> Vec<Happening>;
 }

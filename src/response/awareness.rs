@@ -83,6 +83,10 @@ struct Awareness {
 }
 
 impl ResponseModule for Awareness {
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "awareness")]
+    }
+
     fn columns(&self) -> usize {
         1
     }

@@ -158,6 +158,10 @@ impl Commons for Reputation {
 }
 
 impl ResponseModule for Deliverability {
+    fn draws_in_tick(&self) -> bool {
+        true
+    }
+
     fn found(&self, _founding: &Founding<'_>) -> Option<Box<dyn Commons>> {
         let covered = self.names.len();
         self.is_coupling().then(|| -> Box<dyn Commons> {

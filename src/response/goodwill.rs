@@ -80,6 +80,10 @@ struct Goodwill {
 }
 
 impl ResponseModule for Goodwill {
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "goodwill")]
+    }
+
     fn columns(&self) -> usize {
         1
     }

@@ -227,6 +227,10 @@ impl IntentStage {
 }
 
 impl ResponseModule for IntentStage {
+    fn draws_in_tick(&self) -> bool {
+        true
+    }
+
     fn columns(&self) -> usize {
         5
     }

@@ -58,6 +58,10 @@ struct Inventory {
 }
 
 impl ResponseModule for Inventory {
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "stock")]
+    }
+
     fn columns(&self) -> usize {
         1
     }

@@ -86,6 +86,10 @@ impl PriceReference {
 
 /// The one column is `1 - R`: 0 at the list price.
 impl ResponseModule for PriceReference {
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "reference_price")]
+    }
+
     fn columns(&self) -> usize {
         1
     }

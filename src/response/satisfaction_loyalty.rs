@@ -99,6 +99,10 @@ struct SatisfactionLoyalty {
 }
 
 impl ResponseModule for SatisfactionLoyalty {
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(SATISFACTION, "satisfaction"), (LOYALTY, "loyalty")]
+    }
+
     fn columns(&self) -> usize {
         3
     }

@@ -7,13 +7,20 @@ use super::registries::Registries;
 use super::section::tables;
 use super::table::{Reader, Section};
 use crate::agent::{AgentBuild, PolicyBuild};
-use crate::evaluation::{Contender, Contestant};
+use crate::evaluation::{Contender, Contestant, Unmasked};
 use crate::oracle::OracleBuild;
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Refusal, Values, find};
+use crate::registry::{Entry, Parameter, Refusal, Value, Values, find};
 
 /// Kinds that send whatever happens.
 const MUST_SEND: &[&str] = &["always", "rule"];
+
+/// What every `[[policy]]` may say besides the keys of its kind.
+pub(super) const IGNORES_MASK: Parameter = Parameter::boolean(
+    "ignores_mask",
+    false,
+    "breaks the rules, and is counted; only where `mask = \"audit\"` in [constraints]",
+);
 
 /// What makes a contestant.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +46,18 @@ impl Maker {
         }
     }
 
-    fn make(self, values: &Values, built: &Built) -> Result<Contender, Refusal> {
+    fn make(self, values: &Values, ignores_mask: bool, built: &Built) -> Result<Contender, Refusal> {
+        let contender = self.make_masked(values, built)?;
+        Ok(match contender {
+            Contender::Fixed(policy) if ignores_mask => Contender::Fixed(Box::new(Unmasked(policy))),
+            Contender::Learner(fresh) if ignores_mask => {
+                Contender::Learner(Box::new(move || Box::new(Unmasked(fresh()))))
+            }
+            masked => masked,
+        })
+    }
+
+    fn make_masked(self, values: &Values, built: &Built) -> Result<Contender, Refusal> {
         match self {
             Self::Policy(entry) => (entry.build)(values, built.spec()).map(Contender::Fixed),
             Self::Oracle(entry) => (entry.build)(values, built.inside()).map(Contender::Fixed),
@@ -67,6 +85,8 @@ pub(super) struct Candidate {
     kind: String,
     path: String,
     parts: Option<(Maker, Values)>,
+    /// With its place in the file.
+    ignores_mask: Option<std::ops::Range<usize>>,
 }
 
 /// All kinds that `[[policy]]` can name.
@@ -95,10 +115,15 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Reg
             unknown_kind(reader, &section, "policy or agent", &kind, &known, more);
         }
         let parts = maker.and_then(|maker| {
-            let values = reader.values(&section, maker.parameters(), &[NAME.name, KIND_OF_NAMED.name])?;
+            let others = [NAME.name, KIND_OF_NAMED.name, IGNORES_MASK.name];
+            let values = reader.values(&section, maker.parameters(), &others)?;
             Some((maker, values))
         });
-        candidates.push(Candidate { name, kind, path: section.path, parts });
+        let ignores_mask = match reader.one(&section, &IGNORES_MASK) {
+            Some(Value::Boolean(true)) => section.get(IGNORES_MASK.name).map(toml::Spanned::span),
+            _ => None,
+        };
+        candidates.push(Candidate { name, kind, path: section.path, parts, ignores_mask });
     }
     candidates
 }
@@ -120,9 +145,15 @@ pub(super) fn names(candidates: &[Candidate]) -> Vec<&str> {
 /// Makes every candidate for the market, or notes why it cannot be.
 pub(super) fn build(reader: &mut Reader<'_>, candidates: Vec<Candidate>, built: &Built) -> Vec<Contestant> {
     let mut contestants = Vec::new();
-    for Candidate { name, kind, path, parts } in candidates {
+    for Candidate { name, kind, path, parts, ignores_mask } in candidates {
         let Some((maker, values)) = parts else { continue };
-        match maker.make(&values, built) {
+        if ignores_mask.is_some() && !built.inside().is_audited() {
+            let help = "add `mask = \"audit\"` to [constraints], or take the key out: rules are enforced here";
+            let message = format!("{path}.{}: this market lets nobody break its rules", IGNORES_MASK.name);
+            reader.fault(Code::Refused, ignores_mask, message, help);
+            continue;
+        }
+        match maker.make(&values, ignores_mask.is_some(), built) {
             Ok(contender) => contestants.push(Contestant { name, kind, contender }),
             Err(refusal) => refuse(reader, &path, refusal),
         }

@@ -24,10 +24,15 @@ pub(super) fn scenario_of(registries: &Registries) -> Value {
             (entry.name.to_owned(), described(object(keys, &[]), entry.summary))
         })
         .collect();
-    let policies = variants(registries.policies)
+    let mut policies = variants(registries.policies)
         .chain(variants(registries.agents))
         .chain(variants(registries.oracles))
         .collect::<Vec<_>>();
+    for policy in &mut policies {
+        if let Value::Object(keys) = &mut policy["properties"] {
+            keys.extend(self::properties(&[super::contestant::IGNORES_MASK]));
+        }
+    }
     let sections = [
         ("market", market(registries)),
         ("modules", described(object(modules, &[]), "what moves consumers; present means on")),

@@ -471,11 +471,7 @@ impl Shard for CampaignShard {
             self.state.events.tell(&self.model.clock, self.tick, events);
         }
         self.refresh_mask();
-        if self.model.mask.audit {
-            observation.allowed.reset_to_all(self.people.len(), self.scratch.mask.actions());
-        } else {
-            observation.allowed.clone_from(&self.scratch.mask);
-        }
+        observation.allowed.clone_from(&self.scratch.mask);
         if views.features {
             let here = self.here();
             let seen = Seen {

@@ -111,6 +111,7 @@ pub(super) fn replay(
     told.traits = of_row(market.as_mut(), consumer, |shard, row| {
         shard.story().map_or_else(Map::new, |story| numbers(&story.traits(row)))
     });
+    told.is_audit = of_row(market.as_mut(), consumer, |shard, _| shard.story().is_some_and(|story| story.is_audited()));
     let (mut total, mut untouched) = (Balance::default(), Balance::default());
     let mut observation = Observation::default();
     for (tick, row) in (0..).zip(&played.rows) {
@@ -127,7 +128,6 @@ pub(super) fn replay(
         total.add(&spec, row.action, &lived);
         untouched.add(&spec, 0, &alone);
         let name = spec.actions.actions.get(usize::from(row.action)).map_or("", |action| action.name.as_str());
-        told.is_audit |= allowed as usize == spec.actions.len() && !lived.forbidden.is_empty();
         told.ticks.push(Tick {
             tick,
             seen,

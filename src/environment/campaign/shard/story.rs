@@ -61,6 +61,10 @@ impl Story for CampaignShard {
         })
     }
 
+    fn is_audited(&self) -> bool {
+        self.model.mask.audit
+    }
+
     fn events(&self, row: usize) -> Vec<Happening> {
         let mut events = Vec::new();
         if self.arrived(row) {
