@@ -195,9 +195,9 @@ fn number_of_small(amount: f64) -> String {
 }
 
 fn sums(sums: &Sums) -> String {
-    let orders = sums.orders.map_or_else(String::new, |orders| format!("{orders} orders, "));
+    let orders = sums.orders.map_or_else(String::new, |orders| format!("orders {orders}, "));
     format!(
-        "{} messages (cost {}), {orders}profit {}, worth {} beyond the horizon",
+        "messages {} (cost {}), {orders}profit {}, worth {} beyond the horizon",
         sums.messages,
         money(sums.cost),
         money(sums.profit),
