@@ -52,6 +52,10 @@ pub trait World: Debug + Send + Sync {
     fn open_consumer(&self, _seed: Seed, _consumer: u32) -> Option<Box<dyn Environment>> {
         None
     }
+    /// Whether consumers touch each other: a budget, word of mouth, a shared reputation.
+    fn is_coupled(&self) -> bool {
+        false
+    }
     /// What the consumers are called outside, by number, where a customer file says so; else they go by their number.
     fn consumer_names(&self) -> Option<Arc<[String]>> {
         None

@@ -25,6 +25,7 @@ pub use copy::{load_copy, save_copy};
 pub use embedded::{EMBEDDED, Embedded, embedded};
 pub use error::{Code, ScenarioError, ScenarioErrors};
 pub use file::NamedFile;
+pub use memory::refuse_log;
 pub use section::is_name;
 
 use crate::episode::Training;

@@ -29,6 +29,9 @@ pub fn execute(arguments: &Run) -> ExitCode {
         Ok(options) => options,
         Err(message) => return fail(WRONG_INPUT, &message),
     };
+    if let Some(message) = scenario::refuse_log(experiment.world.as_ref()).filter(|_| options.log) {
+        return fail(WRONG_INPUT, &message);
+    }
     let clock = Clock::new(!arguments.quiet);
     let finished = run_to_folder(&experiment, &options, &clock);
     clock.bar.finish_and_clear();

@@ -96,6 +96,10 @@ impl World for Campaign {
         Box::new(self.open_consumers(seed, first..end))
     }
 
+    fn is_coupled(&self) -> bool {
+        Self::is_coupled(self)
+    }
+
     fn open_consumer(&self, seed: Seed, consumer: u32) -> Option<Box<dyn Environment>> {
         let exists = consumer < self.model.spec.consumers;
         (exists && !self.is_coupled()).then(|| Box::new(self.open_consumers(seed, consumer..consumer + 1)) as _)

@@ -218,3 +218,60 @@ impl Log for WithTruth {
         self.truth.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::episode::Reward;
+    use crate::episode::toy::Toy;
+    use crate::random::Seed;
+    use crate::units::Money;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, RowAccessor};
+
+    /// Two consumers of a tick, the second of whom has ended.
+    fn step(tick: u32, expected: Option<[f32; 3]>) -> Matured {
+        let mut step = Matured::default();
+        step.observation.tick = tick;
+        step.observation.consumer_ids = vec![8, 9];
+        step.actions = vec![1, 0];
+        step.ended = vec![false, true];
+        step.profits = [2.0, 0.0].map(Money::from_amount).to_vec();
+        step.truth.eventual_profits = [5.5, 0.0].map(Money::from_amount).to_vec();
+        step.truth.twin_profits = [0.5, 0.0].map(Money::from_amount).to_vec();
+        step.truth.effects_so_far = [1.5 + f64::from(tick), 0.0].map(Money::from_amount).to_vec();
+        if let Some(expected) = expected {
+            step.truth.expected_rewards.reset(2, 3);
+            step.truth.expected_rewards.set_row(0, &expected);
+        }
+        step
+    }
+
+    #[test]
+    fn expected_rewards_are_null_where_nobody_knows_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("truth/x-0.parquet");
+        let toy = Toy::new(2, 3);
+        let (scenario, scenario_hash, policy) = ("toy", "0", "x");
+        let (seed, reward, replication, with_probabilities) = (Seed::new(1), Reward::Tick, 0, false);
+        let header = LogHeader { scenario, scenario_hash, seed, reward, policy, replication, with_probabilities };
+        let mut log = Box::new(TruthLog::create(&path, &toy.spec, &header).unwrap());
+        for (tick, expected) in [(0, Some([0.5, 1.0, 1.5])), (1, None), (2, Some([2.0, 3.0, 4.0]))] {
+            log.take(&step(tick, expected), true);
+        }
+        assert!(!path.exists(), "a file appears when it is whole");
+        log.finish().unwrap();
+        let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+        let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+        let ids: Vec<&String> = rows.iter().map(|row| row.get_string(0).unwrap()).collect();
+        assert_eq!(ids, ["x-0-8-0", "x-0-8-1", "x-0-8-2"]);
+        let expected: Vec<String> =
+            rows.iter().map(|row| row.get_column_iter().nth(1).unwrap().1.to_string()).collect();
+        assert_eq!(expected, ["[0.5, 1.0, 1.5]", "null", "[2.0, 3.0, 4.0]"]);
+        assert!(matches!(rows[1].get_column_iter().nth(1).unwrap().1, Field::Null));
+        for (tick, row) in rows.iter().enumerate() {
+            let money = [2, 3, 4, 5].map(|column| row.get_float(column).unwrap());
+            assert_eq!(money, [5.5, 0.5, 1.5, 1.5 + tick as f32]);
+        }
+    }
+}

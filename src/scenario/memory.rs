@@ -46,6 +46,30 @@ impl Need {
     }
 }
 
+/// What is wrong with logging a market, where memory cannot hold the twin that lives beside it: the whole of a coupled
+/// market, and next to nothing of any other.
+#[must_use]
+pub fn refuse_log(world: &dyn World) -> Option<String> {
+    let bytes = u64::from(world.spec().consumers) * world.bytes_per_consumer() as u64;
+    available_bytes().filter(|_| world.is_coupled()).and_then(|available| refuse_twin(bytes, available))
+}
+
+fn refuse_twin(market_bytes: u64, available_bytes: u64) -> Option<String> {
+    let needed = (COPIES + 1) * market_bytes;
+    (needed > available_bytes).then(|| {
+        format!(
+            "--log needs about {:.1} GiB of memory, and {:.1} GiB are available: consumers touch each other here, so that a \
+             twin of the whole market lives beside it; lower `consumers`, or run without --log",
+            gib(needed),
+            gib(available_bytes)
+        )
+    })
+}
+
+fn gib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 30)
+}
+
 /// Memory that can be had without swapping, in bytes, where the system tells.
 pub(super) fn available_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -59,7 +83,6 @@ pub(super) fn refusal(market: &Values, need: Need, available_bytes: u64) -> Opti
     if needed <= available_bytes {
         return None;
     }
-    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
     let message = format!(
         "{} consumers need about {:.1} GiB of memory ({} bytes each; {why}), and {:.1} GiB are available",
         need.consumers,
@@ -114,6 +137,13 @@ mod tests {
         let (message, help) = refused(need(1_000_000, 1_000, true), 1_500_000);
         assert!(message.contains("0.5 GiB of memory (500 bytes each; agents learn on a whole market)"), "{message}");
         assert!(help.contains("to 3000 or less"), "{help}");
+    }
+
+    #[test]
+    fn a_log_needs_room_for_the_twin() {
+        assert_eq!(refuse_twin(1 << 30, 3 << 30), None);
+        let message = refuse_twin(1 << 30, (3 << 30) - 1).unwrap();
+        assert!(message.starts_with("--log needs about 3.0 GiB of memory, and 3.0 GiB are available"), "{message}");
     }
 
     #[cfg(target_os = "linux")]

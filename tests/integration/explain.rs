@@ -36,7 +36,7 @@ seeds = [101]
 [[policy]]
 name = "uniform"
 [[policy]]
-name = "weekly/first"
+name = "weekly"
 kind = "rule"
 channel = "email"
 hour = 8
@@ -138,8 +138,8 @@ fn a_consumer_alone_lives_what_the_log_says() {
     assert_eq!((&told["is_alone"], &told["ticks"][3]["tick"]), (&Value::Bool(true), &3.into()));
     assert!(told["ticks"][0]["seen"]["orders_ever"].as_f64().unwrap() >= 1.0);
     assert!(told["ticks"][0]["state"]["fatigue"].is_number() && told["traits"]["order_rate_per_day"].is_number());
-    let file = "weekly%2ffirst-0.parquet";
-    let _ = told_is_logged(folder.path(), "weekly/first", file, "0", &["42"]);
+    let file = "weekly-0.parquet";
+    let _ = told_is_logged(folder.path(), "weekly", file, "0", &["42"]);
 
     let (code, output, _) =
         mercato(folder.path(), &["explain-consumer", "out", "--consumer", "42", "--policy", "uniform"]);
@@ -180,6 +180,27 @@ fn processes_and_one_shot_markets_tell_what_applies() {
 }
 
 #[test]
+fn real_customers_go_by_the_names_of_their_file() {
+    let folder = TempDir::new().unwrap();
+    let customers: String =
+        (0..80).map(|index| format!("c-{index},{},{},{}\n", index + 3, 1 + index % 4, 40 + index)).collect();
+    fs::write(folder.path().join("customers.csv"), format!("name,days,orders,spent\n{customers}")).unwrap();
+    let columns = "columns = { id = \"name\", recency_days = \"days\", orders = \"orders\", spend = \"spent\" }";
+    let population = format!("[market.population]\nfile = \"customers.csv\"\n{columns}\n[[channel]]");
+    let real = MARKET.replacen("[[channel]]", &population, 1).replace("consumers = 1_400\n", "");
+    for budget in ["", "[budget]\ntotal = 0.5\n"] {
+        let scenario = real.replace("history_days = 30\n", "").replace("[training]", &format!("{budget}[training]"));
+        run(folder.path(), &scenario, &["--log", "--replications", "1", "--force"]);
+        let told = told_is_logged(folder.path(), "uniform", "uniform-0.parquet", "0", &["c-0", "c-42", "c-79"]);
+        assert_eq!((&told["consumer"], told["is_alone"].as_bool()), (&"c-79".into(), Some(budget.is_empty())));
+    }
+    let by_number = ["explain-consumer", "out", "--consumer", "42", "--policy", "uniform"];
+    let (code, _, errors) = mercato(folder.path(), &by_number);
+    assert_eq!(code, 2);
+    assert!(errors.contains("consumers go by the 80 names of the customer file"), "{errors}");
+}
+
+#[test]
 fn what_cannot_be_explained_is_said_with_the_way_out() {
     let folder = TempDir::new().unwrap();
     let small = MARKET.replace("1_400", "60").replace("ticks = 30", "ticks = 4");
@@ -197,7 +218,7 @@ fn what_cannot_be_explained_is_said_with_the_way_out() {
     asked(&nowhere, 2, &["`nowhere` is no folder of results", "mercato run SCENARIO --log"]);
     run(folder.path(), &small, &["--log", "--force"]);
     let unknown = ["out", "--consumer", "3", "--policy", "unifrom"];
-    asked(&unknown, 2, &["no policy `unifrom`", "`uniform`, `weekly/first`", "did you mean `uniform`?"]);
+    asked(&unknown, 2, &["no policy `unifrom`", "`uniform`, `weekly`", "did you mean `uniform`?"]);
     let nobody = ["out", "--consumer", "60", "--policy", "uniform"];
     asked(&nobody, 2, &["there is no consumer `60`: consumers are numbered from 0 to 59"]);
     let late = [&who[..], &["--replication", "2"]].concat();

@@ -5,17 +5,19 @@ use serde_json::{Map, Value};
 use std::fmt::Write;
 
 /// Features that say most about a consumer, where a market has them.
-const KEY_FEATURES: [&str; 9] = [
+const KEY_FEATURES: [&str; 7] = [
     "days_since_order",
     "orders_90_days",
     "orders_ever",
-    "basket_mean",
     "days_since_visit",
-    "coupon_discount",
     "coupon_days_left",
     "weekday",
     "budget_left_share",
 ];
+/// Features of the channel that was chosen, after its name.
+const KEY_OF_CHANNEL: [&str; 3] = ["_days_since_sent", "_days_since_open", "_open_share"];
+/// Days that stand for never.
+const NEVER_DAYS: f64 = 998.5;
 /// Features that are shown where none of those is there.
 const SHOWN_FEATURES: usize = 8;
 
@@ -79,12 +81,7 @@ impl Explanation {
         if let (Some(first), Some(last)) = (quiet.first(), quiet.last()) {
             let (first, last) = (self.when(first.tick), self.when(last.tick));
             let when = if quiet.len() == 1 { first } else { format!("{first} to {last}") };
-            let shut = quiet.iter().filter(|tick| tick.allowed == 1).count();
-            let why = match shut {
-                0 => String::new(),
-                all if all == quiet.len() => "; no message was allowed".to_owned(),
-                some => format!("; no message was allowed in {some} of {}", quiet.len()),
-            };
+            let why = why_shut(quiet);
             // Writing to a string cannot fail.
             let _ = writeln!(text, "\n{when}: nothing sent, nothing happened{why}");
         }
@@ -109,6 +106,23 @@ impl Explanation {
         } else {
             format!("tick {tick}")
         }
+    }
+}
+
+/// In how many of the ticks no message was allowed, and by which rules.
+fn why_shut(quiet: &[&Tick]) -> String {
+    let shut: Vec<&&Tick> = quiet.iter().filter(|tick| tick.allowed == 1).collect();
+    let mut rules: Vec<&str> = Vec::new();
+    for forbidden in shut.iter().flat_map(|tick| &tick.forbidden) {
+        if !rules.contains(&forbidden.rule.as_str()) {
+            rules.push(&forbidden.rule);
+        }
+    }
+    let because = if rules.is_empty() { String::new() } else { format!(": {}", rules.join("; ")) };
+    match shut.len() {
+        0 => String::new(),
+        all if all == quiet.len() => format!("; no message was allowed{because}"),
+        some => format!("; no message was allowed in {some} of {}{because}", quiet.len()),
     }
 }
 
@@ -138,7 +152,7 @@ fn happened(side: &Side) -> String {
 fn key_features(tick: &Tick) -> Map<String, Value> {
     let channel = tick.action_name.split('/').next().unwrap_or("");
     let is_key = |name: &String| {
-        let of_channel = name.strip_prefix(channel).is_some_and(|rest| rest.starts_with('_') && !channel.is_empty());
+        let of_channel = name.strip_prefix(channel).is_some_and(|rest| KEY_OF_CHANNEL.contains(&rest));
         KEY_FEATURES.contains(&name.as_str()) || of_channel
     };
     let keep = |(name, value): (&String, &Value)| (name.clone(), value.clone());
@@ -149,15 +163,25 @@ fn key_features(tick: &Tick) -> Map<String, Value> {
 fn listed(values: &Map<String, Value>) -> String {
     let one = |(name, value): (&String, &Value)| match value {
         Value::String(text) => format!("{name} {text}"),
+        Value::Number(days) if name.contains("days_since") && days.as_f64().is_some_and(|days| days > NEVER_DAYS) => {
+            format!("{name} never")
+        }
         other => format!("{name} {}", number(other.as_f64().unwrap_or(0.0))),
     };
     values.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// At most four decimals, and none where there are none.
+/// Four digits that count, and no idle noughts.
 fn number(value: f64) -> String {
-    let text = format!("{value:.4}");
-    let short = text.trim_end_matches('0').trim_end_matches('.');
+    let decimals = match value.abs() {
+        large if large >= 1_000.0 => 0,
+        hundreds if hundreds >= 100.0 => 1,
+        tens if tens >= 10.0 => 2,
+        ones if ones >= 1.0 => 3,
+        _ => 4,
+    };
+    let text = format!("{value:.decimals$}");
+    let short = if decimals > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
@@ -171,12 +195,29 @@ fn number_of_small(amount: f64) -> String {
 }
 
 fn sums(sums: &Sums) -> String {
-    let orders = sums.orders.map_or_else(String::new, |orders| format!("{orders} orders, "));
+    let orders = sums.orders.map_or_else(String::new, |orders| format!("orders {orders}, "));
     format!(
-        "{} messages (cost {}), {orders}profit {}, worth {} beyond the horizon",
+        "messages {} (cost {}), {orders}profit {}, worth {} beyond the horizon",
         sums.messages,
         money(sums.cost),
         money(sums.profit),
         money(sums.terminal_value)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_and_numbers_are_short() {
+        assert_eq!(
+            [405.0001, 0.0, 998.96, 0.00043, -0.00001, 1.5].map(number),
+            ["405", "0", "999", "0.0004", "0", "1.5"]
+        );
+        assert_eq!([0.0, -0.001, 12.345, -0.25].map(money), ["0.00", "-0.001", "12.35", "-0.25"]);
+        let mut seen = Map::new();
+        seen.insert("email_days_since_open".to_owned(), 998.9.into());
+        assert_eq!(listed(&seen), "email_days_since_open never");
+    }
 }
