@@ -10,6 +10,7 @@ mod list;
 mod new;
 pub mod run;
 mod schema;
+mod trap;
 mod validate;
 
 use arguments::{Arguments, Command};
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => list::execute(&arguments),
         Command::Schema(arguments) => schema::execute(&arguments),
         Command::New(arguments) => new::execute(&arguments),
+        Command::Trap(arguments) => trap::execute(&arguments),
         Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
     }
 }

@@ -18,4 +18,5 @@ pub mod report;
 pub mod response;
 pub mod scenario;
 pub mod statistics;
+pub mod trap;
 pub mod units;

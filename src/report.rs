@@ -11,6 +11,7 @@ mod lock;
 mod manifest;
 mod page;
 mod table;
+pub mod trap;
 mod truth;
 mod units;
 

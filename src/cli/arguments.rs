@@ -25,6 +25,8 @@ pub enum Command {
     Schema(Schema),
     /// Write a commented scenario to start from
     New(New),
+    /// Show how marketing fools itself: the naive answer, the true one and the figure
+    Trap(TrapArguments),
     /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
     ExplainConsumer(ExplainConsumer),
 }
@@ -133,6 +135,42 @@ pub struct New {
     /// Scenario to start from: a file, or the name of an embedded one
     #[arg(long, value_name = "SCENARIO", default_value = "hello-market")]
     pub from: String,
+}
+
+/// `mercato trap`.
+#[derive(Clone, Debug, Args)]
+pub struct TrapArguments {
+    /// Which mistake
+    pub which: TrapName,
+    /// Seed of the markets
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+    /// Consumers of each market
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub consumers: u32,
+    /// Markets over which means and intervals are taken
+    #[arg(long, value_name = "R", default_value_t = 5, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub markets: u32,
+    /// Folder for figure.svg, table.csv and finding.json; results/runs/trap-NAME-SEED where none is given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the finding as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Write over the files of a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// The mistakes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TrapName {
+    /// Judging discounts by the fortnight after them
+    Discount,
+    /// Judging messages by the orders that follow them
+    Frequency,
+    /// Judging a targeted campaign by comparing those it reached with those it did not
+    Confounding,
 }
 
 /// `mercato explain-consumer`.

@@ -245,7 +245,7 @@ fn unknown_keys_are_placed_and_mended() {
     assert_eq!((place.as_str(), help.as_str()), ("half_live_days", "did you mean \"half_life_days\"?"));
     let (message, place, help) = fault_of("alpha = 2", "zzz = 2");
     assert_eq!((message.as_str(), place.as_str()), ("policy[1].zzz: there is no such key", "zzz"));
-    assert_eq!(help, "known keys: name, kind, alpha, model");
+    assert_eq!(help, "known keys: name, kind, ignores_mask, alpha, model");
     let (message, _, help) = fault_of("[budget]", "[budgte]");
     assert_eq!((message.as_str(), help.as_str()), ("budgte: there is no such key", "did you mean \"budget\"?"));
 }
