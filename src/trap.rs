@@ -18,7 +18,7 @@ use serde::Serialize;
 pub enum Trap {
     /// Judging discounts by the fortnight after them.
     Discount,
-    /// Judging messages by the orders that follow them.
+    /// Judging how often to write by a test of four weeks.
     Frequency,
     /// Judging a targeted campaign by comparing those it reached with those it did not.
     Confounding,

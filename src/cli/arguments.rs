@@ -167,7 +167,7 @@ pub struct TrapArguments {
 pub enum TrapName {
     /// Judging discounts by the fortnight after them
     Discount,
-    /// Judging messages by the orders that follow them
+    /// Judging how often to write by a test of four weeks
     Frequency,
     /// Judging a targeted campaign by comparing those it reached with those it did not
     Confounding,

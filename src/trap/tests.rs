@@ -13,12 +13,11 @@ fn a_confounded_log_exaggerates_and_propensities_put_it_right() {
 }
 
 #[test]
-fn attribution_wants_more_mail_than_people_bear() {
-    let finding = Trap::Frequency.spring(Extent { consumers: 2_000, ..SMALL }).unwrap();
+fn a_short_test_wants_more_mail_than_people_bear() {
+    let finding = Trap::Frequency.spring(Extent { consumers: 4_000, ..SMALL }).unwrap();
     let fact = |name: &str| finding.facts.iter().find(|(fact, _)| *fact == name).unwrap().1;
-    assert_eq!(fact("naive_per_week"), 7.0);
+    assert!(fact("naive_per_week") > fact("true_per_week"), "{:?}", finding.facts);
     assert!(fact("true_per_week") < 5.0 && fact("true_per_week") > 0.0, "{:?}", finding.facts);
-    assert!(finding.truth.contains("% of what is credited"));
 }
 
 #[test]
