@@ -67,7 +67,13 @@ impl Lesson {
         }
         let allowed = ActionBits::all(rows, spec.actions.len());
         Self {
-            observation: Observation { tick, consumer_ids: (0..rows as u32).collect(), features, allowed },
+            observation: Observation {
+                tick,
+                consumer_ids: (0..rows as u32).collect(),
+                features,
+                allowed,
+                ..Observation::default()
+            },
             actions: (0..rows).map(|_| (stream.uniform() * spec.actions.len() as f32) as u16).collect(),
             propensities: vec![1.0; rows],
             rewards: (0..rows).map(|_| f32::from(u8::from(stream.uniform() < 0.3))).collect(),

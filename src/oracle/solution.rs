@@ -20,6 +20,9 @@ pub(super) struct Problem<'a> {
     pub price: f64,
 }
 
+/// Gains of one type: `[checkpoint][action][state]`.
+type Gains = Vec<Vec<Vec<f32>>>;
+
 /// What later ticks gain by each action over no contact, for each type, state and number of ticks to go.
 #[derive(Debug)]
 pub(super) struct Solution {
@@ -27,8 +30,8 @@ pub(super) struct Solution {
     cuts: [Vec<f32>; 3],
     /// Ticks to go at which gains are kept, ascending.
     checkpoints: Vec<u32>,
-    /// `[type][checkpoint][action][state]`.
-    gains: Vec<Vec<Vec<Vec<f32>>>>,
+    /// One for each type.
+    gains: Vec<Gains>,
     /// Mean value per consumer at the start, all axes at their resting end.
     pub value: f64,
     /// The same without any message.
@@ -84,7 +87,7 @@ impl Solution {
     pub fn new(problem: Problem<'_>) -> Self {
         let reduced = problem.reduced;
         let checkpoints = checkpoints(problem.horizon);
-        let solved: Vec<(Vec<Vec<Vec<f32>>>, [f64; 2])> =
+        let solved: Vec<(Gains, [f64; 2])> =
             reduced.types.par_iter().map(|kind| solve(problem, kind, &checkpoints)).collect();
         let mean = |which: usize| {
             solved.iter().zip(&reduced.types).map(|((_, values), kind)| kind.share * values[which]).sum()
@@ -130,7 +133,7 @@ fn checkpoints(horizon: u32) -> Vec<u32> {
 }
 
 /// Backward induction for one type: gains at the checkpoints, and the values at the start with and without messages.
-fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Vec<Vec<Vec<f32>>>, [f64; 2]) {
+fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Gains, [f64; 2]) {
     let axes = &problem.reduced.axes;
     let states = problem.reduced.states();
     let corners: Vec<Vec<Corners>> = kind

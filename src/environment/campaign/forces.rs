@@ -208,10 +208,8 @@ impl Forces {
 
     /// How many times the usual quantity an order buys.
     pub fn quantity(&self, modules: &Modules, moment: &Moment<'_>, row: usize, discount: f32) -> f32 {
-        let factor = |(index, module): (usize, &Box<dyn ResponseModule>)| {
-            module.quantity_factor(&self.view(index, moment), row, discount)
-        };
-        modules.iter().enumerate().map(factor).product()
+        let factors = modules.iter().enumerate();
+        factors.map(|(index, module)| module.quantity_factor(&self.view(index, moment), row, discount)).product()
     }
 
     /// Whether any module moves dropout.
@@ -221,10 +219,8 @@ impl Forces {
 
     /// Added to the logarithm of a row's dropout probability.
     pub fn dropout_offset(&self, modules: &Modules, moment: &Moment<'_>, row: usize) -> f32 {
-        let offset = |(index, module): (usize, &Box<dyn ResponseModule>)| {
-            if module.moves_dropout() { module.dropout_offset(&self.view(index, moment), row) } else { 0.0 }
-        };
-        modules.iter().enumerate().map(offset).sum()
+        let moving = modules.iter().enumerate().filter(|(_, module)| module.moves_dropout());
+        moving.map(|(index, module)| module.dropout_offset(&self.view(index, moment), row)).sum()
     }
 
     /// Who leaves because of a message.

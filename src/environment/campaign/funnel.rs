@@ -1,9 +1,8 @@
 //! What becomes of a message: deliver, open, click, order now or later, withdraw, complain (docs/market.md 5.3).
 
-use super::forces::{Forces, Moment};
+use super::forces::{Forces, Here, Moment};
 use super::model::Model;
 use super::state::{NOT_PENDING, State};
-use crate::market::people::People;
 use crate::math::sigmoid;
 use crate::protocol::{Kpi, Tally};
 use crate::random::{LANES, Purpose, Seed};
@@ -30,9 +29,7 @@ impl Chances {
     /// Adds the intercepts to the predictors and prepares every message.
     fn prepare(
         &mut self,
-        seed: Seed,
-        first: u32,
-        tick: i32,
+        Here { seed, first, tick, .. }: Here,
         model: &Model,
         contacts: &Contacts,
         predictors: &mut MessagePredictors,
@@ -111,18 +108,12 @@ fn sigmoids(logits: &[f32], probabilities: &mut [f32]) {
 pub struct Funnel<'a> {
     /// The market.
     pub model: &'a Model,
-    /// The luck of the run.
-    pub seed: Seed,
-    /// First consumer of the shard.
-    pub first: u32,
-    /// This tick.
-    pub tick: i32,
-    /// Fixed traits.
-    pub people: &'a People,
+    /// The modules of the shard.
+    pub forces: &'a Forces,
+    /// What is the same for all of them; who visits, visits of their own accord.
+    pub moment: Moment<'a>,
     /// State of the shard.
     pub state: &'a mut State,
-    /// Who visits of their own accord in this tick.
-    pub visiting: &'a [bool],
     /// Whether messages without consent go out (rules are only audited).
     pub ignores_consent: bool,
     /// Scratch.
@@ -173,8 +164,6 @@ impl Funnel<'_> {
     /// Sends all messages of the tick.
     pub fn run(
         &mut self,
-        forces: &Forces,
-        moment: &Moment<'_>,
         contacts: &Contacts,
         predictors: &mut MessagePredictors,
         responses: &mut Responses,
@@ -183,8 +172,8 @@ impl Funnel<'_> {
     ) {
         predictors.reset(contacts.len());
         responses.reset(contacts.len());
-        forces.contribute_to_messages(&self.model.modules, moment, contacts, predictors);
-        self.chances.prepare(self.seed, self.first, self.tick, self.model, contacts, predictors);
+        self.forces.contribute_to_messages(&self.model.modules, &self.moment, contacts, predictors);
+        self.chances.prepare(self.moment.here, self.model, contacts, predictors);
         for index in 0..contacts.len() {
             self.send(index, contacts, predictors, responses, aftermath, tally);
         }
@@ -204,7 +193,7 @@ impl Funnel<'_> {
         let channel = usize::from(message.channel);
         let figures = &self.model.catalogue.channels[channel];
         tally.add(Kpi::Messages, 1);
-        self.state.record_sent(row, channel, self.tick, message.creative);
+        self.state.record_sent(row, channel, self.moment.here.tick, message.creative);
         if !self.delivers(row, message.channel, self.chances.deliver[index], aftermath, tally) {
             return;
         }
@@ -237,7 +226,7 @@ impl Funnel<'_> {
     }
 
     fn uniforms(&self, purpose: Purpose, row: usize) -> [f32; 4] {
-        self.seed.uniforms(purpose, self.first + row as u32, self.tick as u32, 0)
+        self.moment.here.seed.uniforms(purpose, self.moment.here.first + row as u32, self.moment.here.tick as u32, 0)
     }
 
     /// Whether the message arrives; a hard bounce loses the address, a visit channel needs the visit.
@@ -245,7 +234,7 @@ impl Funnel<'_> {
         let figures = &self.model.catalogue.channels[usize::from(channel)];
         let has_address = self.state.address[row] >> channel & 1 == 1;
         let consents = self.ignores_consent || self.state.consent[row] >> channel & 1 == 1;
-        if !has_address || !consents || (figures.requires_visit && !self.visiting[row]) {
+        if !has_address || !consents || (figures.requires_visit && !self.moment.visiting[row]) {
             return false;
         }
         let arrives = (1.0 - figures.hard_bounce_rate) * (1.0 - figures.soft_bounce_rate);
@@ -274,7 +263,7 @@ impl Funnel<'_> {
             let remembered = self.chances.remember[index] < predictors.redeem[index];
             responses.redeeming[index] = remembered;
             self.state.coupon_discount[row] = message.discount;
-            self.state.coupon_end_tick[row] = self.tick.saturating_add_unsigned(self.model.coupon_ticks);
+            self.state.coupon_end_tick[row] = self.moment.here.tick.saturating_add_unsigned(self.model.coupon_ticks);
             self.state.coupon_remembered[row] = remembered;
         }
     }
@@ -291,7 +280,7 @@ impl Funnel<'_> {
     ) {
         let message = contacts.messages[index];
         let [convert, session, delay, _] = self.uniforms(Purpose::Conversion, row);
-        let frequency = self.model.conversion_frequency_weight * self.people.rate_log_ratio[row];
+        let frequency = self.model.conversion_frequency_weight * self.moment.people.rate_log_ratio[row];
         let intercept = self.model.intercepts[usize::from(message.channel)].convert;
         let chance = sigmoid(intercept + frequency + predictors.convert[index]) * self.state.alive[row];
         if convert >= chance {
@@ -301,7 +290,7 @@ impl Funnel<'_> {
         if session < predictors.timing.session_share {
             aftermath.session_orders.push((row as u32, message.discount));
         } else {
-            let due = self.tick.saturating_add_unsigned(predictors.timing.delay_ticks(delay));
+            let due = self.moment.here.tick.saturating_add_unsigned(predictors.timing.delay_ticks(delay));
             if self.state.pending_tick[row] == NOT_PENDING || due < self.state.pending_tick[row] {
                 self.state.pending_tick[row] = due;
                 self.state.pending_discount[row] = message.discount;

@@ -178,12 +178,12 @@ impl Campaign {
             }
             (sum / f64::from(count.max(1) as u32)) as f32
         };
-        let columns = |(index, module): (usize, &Box<dyn ResponseModule>)| {
+        let columns = |(index, module): (usize, &dyn ResponseModule)| {
             let carried = |column: usize| module.state().iter().any(|(state, _)| *state == column);
             // Columns that are no state (coupons, ticks) stand at 0.
             (0..module.columns()).map(|column| if carried(column) { mean(index, column) } else { 0.0 }).collect()
         };
-        self.model.modules.iter().enumerate().map(columns).collect()
+        self.model.modules.iter().map(Box::as_ref).enumerate().map(columns).collect()
     }
 
     /// One type: a shard whose rows are the states of the grid.

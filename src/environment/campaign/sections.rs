@@ -123,6 +123,14 @@ pub struct Sections {
     pub customers: Option<CustomerTable>,
 }
 
+/// How time runs in a market.
+#[derive(Clone, Copy)]
+struct Times {
+    clock: Clock,
+    history: HistoryRule,
+    coupon_ticks: u32,
+}
+
 impl Sections {
     /// A market of the preset with these channels: for tests and programs without a file.
     #[must_use]
@@ -172,7 +180,7 @@ impl Sections {
         let mask = keep(MaskRules::new(&self.constraints, &catalogue), &mut refusals);
         let customers = self.customers(&catalogue, &mut refusals);
         let Some(mask) = mask.filter(|_| refusals.is_empty()) else { return Err(refusals) };
-        let mut model = self.model(catalogue, modules, mask, population, clock, history, coupon_ticks);
+        let mut model = self.model(catalogue, modules, mask, population, Times { clock, history, coupon_ticks });
         if let Some(customers) = &customers {
             model.spec.consumers = customers.len() as u32;
         }
@@ -220,9 +228,7 @@ impl Sections {
         (module_names, modules): (Vec<&'static str>, Vec<Box<dyn ResponseModule>>),
         mask: MaskRules,
         population: Population,
-        clock: Clock,
-        history: HistoryRule,
-        coupon_ticks: u32,
+        Times { clock, history, coupon_ticks }: Times,
     ) -> Model {
         let market = &self.market;
         let yearly = market.number("discount_rate_per_year");

@@ -282,16 +282,13 @@ impl CampaignShard {
         let moment = Moment { here, people: &self.people, alive, visiting: &organic.visits, prices: &[] };
         let mut funnel = Funnel {
             model: &self.model,
-            seed: self.seed,
-            first: self.first,
-            tick: self.tick,
-            people: &self.people,
+            forces: &self.forces,
+            moment,
             state: &mut self.state,
-            visiting: &organic.visits,
             ignores_consent: self.model.mask.audit,
             chances,
         };
-        funnel.run(&self.forces, &moment, contacts, predictors, responses, aftermath, &mut outcome.tally);
+        funnel.run(contacts, predictors, responses, aftermath, &mut outcome.tally);
         reports.opened.clone_from(&responses.opened);
         reports.clicked.clone_from(&responses.clicked);
         self.forces.measure(&self.model.modules, &moment, contacts, responses, reports);

@@ -187,13 +187,13 @@ fn recency_lowers_orders(size: Size) {
         let recency = std::sync::Mutex::new(vec![0.0; campaign.spec().consumers as usize]);
         let look = |consumer: u32, tick: u32, seen: &Observation, row: usize| {
             if tick == 0 {
-                recency.lock().unwrap()[consumer as usize] = f64::from(raw.to_raw(seen.features.get(row, feature)));
+                recency.lock().unwrap()[consumer as usize] = raw.to_raw(seen.features.get(row, feature));
             }
             0
         };
         let lived: Lived = live_in(&campaign, seed, &look, Views { features: true, ..Views::default() });
         let recency = recency.into_inner().unwrap();
-        let mut months = vec![(0.0, 0.0); 12];
+        let mut months = [(0.0, 0.0); 12];
         for (consumer, days) in recency.iter().enumerate() {
             if let Some((orders, people)) = months.get_mut((days / 30.0) as usize) {
                 *people += 1.0;

@@ -92,7 +92,7 @@ fn opens_by_hour(sections: &Sections, seed: u64) -> Vec<f64> {
     let lived: Vec<Lived> = (0..24u16)
         .map(|hour| {
             live(sections, seed, &move |_: u32, tick: u32, _: &Observation, _: usize| {
-                if tick % 2 == 0 && tick < days { hour + 1 } else { 0 }
+                if tick.is_multiple_of(2) && tick < days { hour + 1 } else { 0 }
             })
         })
         .collect();
@@ -140,7 +140,7 @@ fn timing_matters_by_channel(size: Size) {
             let common = (0..24).fold(0, |best, hour| if rates[hour] > rates[best] { hour } else { best });
             let hours = own_hours(&sections, seed);
             let own = live(&sections, seed, &move |consumer: u32, tick: u32, _: &Observation, _: usize| {
-                if tick % 2 == 0 { hours[consumer as usize] + 1 } else { 0 }
+                if tick.is_multiple_of(2) { hours[consumer as usize] + 1 } else { 0 }
             });
             let own = own.all(Kpi::Opens) / own.all(Kpi::Delivered);
             [rates[common] / (rates.iter().sum::<f64>() / 24.0), own / rates[common]]
