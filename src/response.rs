@@ -484,12 +484,10 @@ pub trait ResponseModule: Debug + Send + Sync {
         1.0
     }
 
-    /// Added to the logarithm of the probability (or hazard) of dropping out.
-    fn dropout_offset(&self, _view: &View<'_>, _row: usize) -> f32 {
-        0.0
-    }
+    /// Adds to the logarithm of the probability (or hazard) of dropping out, one value per consumer.
+    fn contribute_to_dropout(&self, _view: &View<'_>, _log_hazard: &mut [f32]) {}
 
-    /// Whether [`ResponseModule::dropout_offset`] is ever other than 0.
+    /// Whether [`ResponseModule::contribute_to_dropout`] ever adds anything.
     fn moves_dropout(&self) -> bool {
         false
     }

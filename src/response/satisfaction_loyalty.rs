@@ -145,8 +145,10 @@ impl ResponseModule for SatisfactionLoyalty {
         }
     }
 
-    fn dropout_offset(&self, view: &View<'_>, row: usize) -> f32 {
-        -self.loyalty * view.columns[LOYALTY][row]
+    fn contribute_to_dropout(&self, view: &View<'_>, log_hazard: &mut [f32]) {
+        for (sum, loyalty) in log_hazard.iter_mut().zip(&view.columns[LOYALTY]) {
+            *sum -= self.loyalty * loyalty;
+        }
     }
 
     fn moves_dropout(&self) -> bool {
@@ -203,7 +205,9 @@ mod tests {
             assert!((column[1] - expected).abs() < 1e-6, "{columns:?}");
         }
         let view = View::bare(&people, &columns);
-        assert!(module.moves_dropout() && (module.dropout_offset(&view, 1) + 0.225).abs() < 1e-6);
+        let mut dropout = [0.0; 2];
+        module.contribute_to_dropout(&view, &mut dropout);
+        assert!(module.moves_dropout() && (dropout[1] + 0.225).abs() < 1e-6);
         let mut log_hazard = [0.0; 2];
         module.contribute_to_orders(&view, &mut log_hazard);
         assert!(log_hazard[0] == 0.0 && (log_hazard[1] - 0.3 * 0.54).abs() < 1e-6);

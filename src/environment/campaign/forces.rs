@@ -212,15 +212,15 @@ impl Forces {
         factors.map(|(index, module)| module.quantity_factor(&self.view(index, moment), row, discount)).product()
     }
 
-    /// Whether any module moves dropout.
-    pub fn moves_dropout(&self) -> bool {
-        self.moves_dropout
-    }
-
-    /// Added to the logarithm of a row's dropout probability.
-    pub fn dropout_offset(&self, modules: &Modules, moment: &Moment<'_>, row: usize) -> f32 {
-        let moving = modules.iter().enumerate().filter(|(_, module)| module.moves_dropout());
-        moving.map(|(index, module)| module.dropout_offset(&self.view(index, moment), row)).sum()
+    /// Added to the logarithm of each row's dropout probability; empty where nothing ever is.
+    pub fn contribute_to_dropout(&self, modules: &Modules, moment: &Moment<'_>, log_hazard: &mut Vec<f32>) {
+        log_hazard.clear();
+        if self.moves_dropout {
+            log_hazard.resize(moment.people.len(), 0.0);
+            for (index, module) in modules.iter().enumerate().filter(|(_, module)| module.moves_dropout()) {
+                module.contribute_to_dropout(&self.view(index, moment), log_hazard);
+            }
+        }
     }
 
     /// Who leaves because of a message.

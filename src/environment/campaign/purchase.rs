@@ -90,6 +90,18 @@ impl Sale {
     }
 }
 
+/// The hazard is multiplied: 1 - (1 - p)^factor, which is p itself where nothing is added.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
+fn lose_with_offsets(alive: &mut [f32], uniform: &[f32], at_rest: &[f32], offsets: &[f32]) {
+    let count = alive.len();
+    let (uniform, at_rest, offsets) = (&uniform[..count], &at_rest[..count], &offsets[..count]);
+    for row in 0..count {
+        let moved = 1.0 - exp(ln(1.0 - at_rest[row]) * exp(offsets[row]));
+        let probability = if offsets[row] == 0.0 { at_rest[row] } else { moved };
+        alive[row] = if uniform[row] < probability { 0.0 } else { alive[row] };
+    }
+}
+
 /// What purchases read and write about one shard.
 pub struct Till<'a> {
     /// The market.
@@ -100,6 +112,8 @@ pub struct Till<'a> {
     pub moment: Moment<'a>,
     /// State of the shard.
     pub state: &'a mut State,
+    /// Added to the logarithm of each row's dropout probability; empty where nothing is.
+    pub dropout_offsets: &'a [f32],
     /// Receives the orders, in row order.
     pub orders: &'a mut Vec<Order>,
 }
@@ -154,8 +168,8 @@ impl Till<'_> {
         if self.model.dropout == Dropout::AfterOrders {
             let uniform = seed.uniforms(Purpose::Dropout, consumer, tick as u32, 0)[0];
             let mut probability = people.dropout[row];
-            if self.forces.moves_dropout() {
-                probability *= exp(self.forces.dropout_offset(&self.model.modules, &self.moment, row));
+            if let Some(offset) = self.dropout_offsets.get(row) {
+                probability *= exp(*offset);
             }
             if uniform < probability {
                 self.state.alive[row] = 0.0;
@@ -168,18 +182,14 @@ impl Till<'_> {
         if self.model.dropout != Dropout::AtAnyTime {
             return;
         }
-        for (row, (&uniform, &at_rest)) in organic.dropout.iter().zip(probability).enumerate() {
-            let mut probability = at_rest;
-            if self.forces.moves_dropout() {
-                // The hazard is multiplied: 1 - (1 - p)^factor.
-                let factor = exp(self.forces.dropout_offset(&self.model.modules, &self.moment, row));
-                if factor != 1.0 {
-                    probability = 1.0 - exp(ln(1.0 - at_rest) * factor);
-                }
+        let rows = self.state.alive.len();
+        let (uniform, probability) = (&organic.dropout[..rows], &probability[..rows]);
+        if self.dropout_offsets.is_empty() {
+            for ((alive, uniform), probability) in self.state.alive.iter_mut().zip(uniform).zip(probability) {
+                *alive = if uniform < probability { 0.0 } else { *alive };
             }
-            if uniform < probability {
-                self.state.alive[row] = 0.0;
-            }
+        } else {
+            lose_with_offsets(&mut self.state.alive, uniform, probability, self.dropout_offsets);
         }
     }
 }

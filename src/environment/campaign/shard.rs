@@ -44,6 +44,7 @@ pub(super) struct Scratch {
     visiting: Vec<bool>,
     prices: Vec<f32>,
     log_hazard: Vec<f32>,
+    dropout_offsets: Vec<f32>,
     orders: Vec<Order>,
     order_reports: Vec<OrderReport>,
     leaving: Vec<u32>,
@@ -342,6 +343,7 @@ impl CampaignShard {
             visiting,
             prices,
             log_hazard,
+            dropout_offsets,
             orders,
             leaving,
             ..
@@ -353,7 +355,9 @@ impl CampaignShard {
         self.forces.contribute_to_orders(modules, &moment, log_hazard);
         organic.mark_orders(&self.rates.order, &self.state.alive, log_hazard);
         orders.clear();
-        let mut till = Till { model: &self.model, forces: &self.forces, moment, state: &mut self.state, orders };
+        self.forces.contribute_to_dropout(modules, &moment, dropout_offsets);
+        let mut till =
+            Till { model: &self.model, forces: &self.forces, moment, state: &mut self.state, dropout_offsets, orders };
         till.book(&aftermath.session_orders, organic, &mut aftermath.fallen_due, outcome);
         till.lose(organic, &self.rates.dropout);
         leaving.clear();
