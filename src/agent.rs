@@ -4,7 +4,7 @@
 //! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`], and two that forget: [`sliding_window_ucb`],
 //! [`discounted_thompson`]. Bandits that learn linear models of the features: `epsilon_greedy`, `boltzmann`, `lin_ucb`,
 //! `lin_thompson`, `logistic_thompson`, `square_cb`, and `discounted_lin_ucb`, which forgets. Beyond the best expected
-//! reward: `budget_paced` puts a price on costs; `response_greedy` and `uplift_greedy` score people for a contact, with
+//! reward: `budget_paced` puts a price on costs, `parity_constrained` on treating groups differently; `response_greedy` and `uplift_greedy` score people for a contact, with
 //! and without regard for what they would do anyway. Many consumers with few data each: [`clustered`],
 //! [`hierarchical_thompson`].
 
@@ -46,6 +46,7 @@ mod epsilon_greedy;
 mod lin_thompson;
 mod lin_ucb;
 mod logistic_thompson;
+mod parity_constrained;
 mod response_greedy;
 mod square_cb;
 mod targeting;
@@ -89,6 +90,7 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     sliding_window_ucb::ENTRY,
     discounted_lin_ucb::ENTRY,
     budget_paced::ENTRY,
+    parity_constrained::ENTRY,
     response_greedy::ENTRY,
     uplift_greedy::ENTRY,
     clustered::ENTRY,

@@ -11,8 +11,10 @@
 //! 1. A constant stands before the features (`intercept = false` leaves it out, as in the paper).
 //! 2. `epsilon` mixes in the uniform law, so that a log can be evaluated off-policy; 0, the default, is the paper.
 //! 3. Ties go to the first action, not to a random one.
-//! 4. The forms `shared` and `factored`, with the differences stated in [`super::linear`].
+//! 4. `blind_to` names features that are shown and not read: a decision without them, for comparison with one that has them.
+//! 5. The forms `shared` and `factored`, with the differences stated in [`super::linear`].
 
+use super::linear::blind::BLIND_TO;
 use super::linear::{INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row, mix_uniform};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Spec};
@@ -32,7 +34,7 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     name: LinUcb::NAME,
     summary: "upper confidence bound of a linear reward",
     source: "Li, Chu, Langford & Schapire 2010, algorithm 1",
-    parameters: &[ALPHA, MODEL, RIDGE, INTERCEPT, EPSILON],
+    parameters: &[ALPHA, MODEL, RIDGE, INTERCEPT, EPSILON, BLIND_TO],
     build: AgentBuild { create, load: linear::Learner::<LinUcb>::load },
 };
 

@@ -26,6 +26,7 @@
 //! Up to 512 actions and 64 parts, deciding and learning allocate nothing.
 
 mod bank;
+pub mod blind;
 mod joint;
 mod law;
 mod learner;
@@ -99,6 +100,8 @@ type FeatureRoom = Room<f32, 256>;
 pub struct Model {
     /// Observed features that are read.
     features: usize,
+    /// Columns of them that are left out, as if they were 0.
+    unread: Vec<usize>,
     intercept: bool,
     parts: Parts,
     form: Form,
@@ -117,6 +120,8 @@ enum Form {
 #[derive(Serialize, Deserialize)]
 struct Record {
     features: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unread: Vec<usize>,
     intercept: bool,
     parts: Parts,
     joint: bool,
@@ -125,12 +130,12 @@ struct Record {
 
 impl From<Model> for Record {
     fn from(model: Model) -> Self {
-        let Model { features, intercept, parts, form, .. } = model;
+        let Model { features, unread, intercept, parts, form, .. } = model;
         let (joint, models) = match form {
             Form::Bank(bank) => (false, bank.models().to_vec()),
             Form::Joint(joint) => (true, vec![joint.model().clone()]),
         };
-        Self { features, intercept, parts, joint, models }
+        Self { features, unread, intercept, parts, joint, models }
     }
 }
 
@@ -138,7 +143,10 @@ impl TryFrom<Record> for Model {
     type Error = String;
 
     fn try_from(record: Record) -> Result<Self, String> {
-        let Record { features, intercept, parts, joint, models } = record;
+        let Record { features, unread, intercept, parts, joint, models } = record;
+        if let Some(column) = unread.iter().find(|column| **column >= features) {
+            return Err(format!("column {column} is not among the {features} features"));
+        }
         let width = features + usize::from(intercept);
         let (count, dimension) = if joint { (1, 2 * width + parts.count().max(2) - 2) } else { (parts.count(), width) };
         if models.len() != count || models.iter().any(|model| model.dimension() != dimension) {
@@ -152,7 +160,7 @@ impl TryFrom<Record> for Model {
             (true, _) => return Err("a shared model needs a part for contact".into()),
             (false, models) => Form::Bank(Bank::from_models(models.map_or_else(|models| models, Vec::from))),
         };
-        Ok(Self { features, intercept, parts, form, workspace: Workspace::default() })
+        Ok(Self { features, unread, intercept, parts, form, workspace: Workspace::default() })
     }
 }
 
@@ -172,10 +180,10 @@ pub struct Scratch {
 }
 
 impl Model {
-    /// The model that `model`, `ridge` and `intercept` ask for; it has learned nothing.
+    /// The model that `model`, `ridge`, `intercept` and, where an agent has it, `blind_to` ask for; it has learned nothing.
     ///
     /// # Errors
-    /// Where its factors would take more than 1 GiB.
+    /// Where its factors would take more than 1 GiB, or a feature to be blind to is not there.
     pub fn create(values: &Values, spec: &Spec) -> Result<Self, Refusal> {
         let actions = spec.actions.len();
         let form = match values.text("model") {
@@ -208,7 +216,8 @@ impl Model {
         } else {
             Form::Bank(Bank::new(parts.count(), width, ridge))
         };
-        Ok(Self { features, intercept, parts, form, workspace: Workspace::default() })
+        let unread = if features > 0 { blind::unread_columns(values, spec)? } else { Vec::new() };
+        Ok(Self { features, unread, intercept, parts, form, workspace: Workspace::default() })
     }
 
     /// Number of actions.
@@ -250,7 +259,9 @@ impl Model {
             x[0] = 1.0;
         }
         if self.features > 0 {
-            features.copy_row(row, &mut x[usize::from(self.intercept)..]);
+            let x = &mut x[usize::from(self.intercept)..];
+            features.copy_row(row, x);
+            self.unread.iter().for_each(|column| x[*column] = 0.0);
         }
     }
 

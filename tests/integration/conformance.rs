@@ -164,6 +164,12 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
         let rows = (0..spec.features.len()).map(row).collect();
         values.set("weights", Value::Csv(NumericTable { header, rows }), None);
     }
+    if name == "parity_constrained" {
+        values.set("feature", Value::Text("state_new".into()), None);
+        let offers = spec.actions.factor("offer").map(|factor| &spec.actions.factors[factor].levels);
+        let depths = offers.into_iter().flatten().enumerate().map(|(level, name)| (name.clone(), level as f64 / 10.0));
+        values.set("depths", Value::Coefficients(depths.collect()), None);
+    }
     for parameter in parameters.iter().filter(|parameter| parameter.required) {
         assert!(values.get(parameter.name).is_some(), "{name}: say in `values` what {} is here", parameter.name);
     }
