@@ -9,7 +9,8 @@
 //! Source: Kalyanaram & Winer (1995) and Mazumdar, Raj & Sinha (2005) for the smoothed memory; Hardie, Johnson & Fader
 //! (1993) for the weight of losses.
 //!
-//! Assumptions: `gain_weight` 0.5, small beside the elasticity; losses weigh 1.7 times as much as gains.
+//! Assumptions: `gain_weight` 0.2, small beside the elasticity; losses weigh 1.7 times as much as gains. With more, the
+//! resentment of all who only saw an offer takes back more than half of what the offer sold, whatever its depth.
 //!
 //! Differences from the sources: (1) R forgets: its distance from 1 halves every `recovery_half_life_days`, so that no
 //! promotion has an effect for ever; (2) one reference for all that is sold; (3) a message that is opened counts as a
@@ -32,11 +33,11 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
             Range::half_open(0.0, 1.0),
             "share of the old reference kept when a price is seen",
         ),
-        Parameter::number("gain_weight", 0.5, Range::NON_NEGATIVE, "log-hazard per share below the reference"),
-        Parameter::number("loss_weight", 0.85, Range::NON_NEGATIVE, "off the log-hazard per share above the reference"),
+        Parameter::number("gain_weight", 0.2, Range::NON_NEGATIVE, "log-hazard per share below the reference"),
+        Parameter::number("loss_weight", 0.34, Range::NON_NEGATIVE, "off the log-hazard per share above the reference"),
         Parameter::number(
             "recovery_half_life_days",
-            90.0,
+            60.0,
             Range::POSITIVE,
             "time in which the reference goes back half of the way to the list price",
         ),

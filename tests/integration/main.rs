@@ -5,6 +5,7 @@ mod bandits;
 mod cdnow;
 mod command_line;
 mod conformance;
+mod every_scenario;
 mod exact_24;
 mod explain;
 mod golden;
