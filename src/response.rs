@@ -405,6 +405,11 @@ pub trait ResponseModule: Debug + Send + Sync {
         &[]
     }
 
+    /// Mean of a column of its state once an order of so many times the usual quantity is placed; `value` is as before.
+    fn state_after_order(&self, _column: usize, value: f32, _quantity: f32, _discount: f32) -> f32 {
+        value
+    }
+
     /// Which of its columns hold nothing but what the sender may observe.
     fn observable_columns(&self) -> &[usize] {
         &[]

@@ -32,7 +32,7 @@ pub(super) struct Solution {
     checkpoints: Vec<u32>,
     /// One for each type.
     gains: Vec<Gains>,
-    /// Mean value per consumer at the start, all axes at their resting end.
+    /// Mean value per consumer at tick 0, those who have left and who cannot be reached included.
     pub value: f64,
     /// The same without any message.
     pub value_of_none: f64,
@@ -87,10 +87,14 @@ impl Solution {
     pub fn new(problem: Problem<'_>) -> Self {
         let reduced = problem.reduced;
         let checkpoints = checkpoints(problem.horizon);
-        let solved: Vec<(Gains, [f64; 2])> =
+        let solved: Vec<(Gains, [f64; 3])> =
             reduced.types.par_iter().map(|kind| solve(problem, kind, &checkpoints)).collect();
         let mean = |which: usize| {
-            solved.iter().zip(&reduced.types).map(|((_, values), kind)| kind.share * values[which]).sum()
+            let of_type = |((_, values), kind): (&(_, [f64; 3]), &ConsumerType)| {
+                let [reached, alive] = kind.start;
+                kind.share * (reached * values[which] + (alive - reached) * values[2])
+            };
+            solved.iter().zip(&reduced.types).map(of_type).sum()
         };
         Self {
             value: mean(0),
@@ -133,7 +137,10 @@ fn checkpoints(horizon: u32) -> Vec<u32> {
 }
 
 /// Backward induction for one type: gains at the checkpoints, and the values at the start with and without messages.
-fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Gains, [f64; 2]) {
+///
+/// A coupon in hand forbids another: of whom holds one, `held`, only messages at full price are chosen from, and the coupon
+/// runs out with the same probability in each tick, in the mean when it would.
+fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Gains, [f64; 3]) {
     let axes = &problem.reduced.axes;
     let states = problem.reduced.states();
     let corners: Vec<Vec<Corners>> = kind
@@ -144,13 +151,19 @@ fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Gai
     let [without, with] = kind.terminal.map(|value| value as f32);
     // The best policy; nobody reached any more; reached and never written to.
     let mut best = vec![with; states];
+    let mut held = vec![with; states];
+    let stays_held = match problem.reduced.coupon_later_ticks {
+        ticks if problem.reduced.one_live_coupon && ticks > 0 => Some(1.0 - 1.0 / ticks as f32),
+        _ => None,
+    };
     let mut out = vec![without; states];
     let mut none = vec![with; states];
     let mut gains = Vec::new();
     let mut later = vec![vec![0.0; states]; kind.courses.len()];
     for to_go in 0..=problem.horizon {
         for (action, later) in later.iter_mut().enumerate() {
-            continuation(problem, kind, action, &corners[action], [&best, &out], later);
+            let reached: [&[f32]; 2] = if stays_held.is_some() { [&best, &held] } else { [&best, &best] };
+            continuation(problem, kind, action, &corners[action], Values { reached, out: &out, to_go }, later);
         }
         if checkpoints.binary_search(&to_go).is_ok() {
             let over_none = |action: usize| (0..states).map(|state| later[action][state] - later[0][state]).collect();
@@ -160,9 +173,12 @@ fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Gai
             break;
         }
         let mut of_none = vec![0.0; states];
-        continuation(problem, kind, 0, &corners[0], [&none, &out], &mut of_none);
+        continuation(problem, kind, 0, &corners[0], Values { reached: [&none, &none], out: &out, to_go }, &mut of_none);
         let mut of_out = vec![0.0; states];
-        continuation(problem, kind, 0, &corners[0], [&out, &out], &mut of_out);
+        continuation(problem, kind, 0, &corners[0], Values { reached: [&out, &out], out: &out, to_go }, &mut of_out);
+        if let Some(stays) = stays_held {
+            held = hold(problem, kind, &corners, stays, [&held, &best, &out], to_go);
+        }
         for state in 0..states {
             let rest = kind.courses[0].reward[state];
             none[state] = rest + of_none[state];
@@ -175,29 +191,79 @@ fn solve(problem: Problem<'_>, kind: &ConsumerType, checkpoints: &[u32]) -> (Gai
                 .fold(f32::NEG_INFINITY, f32::max);
         }
     }
-    // All axes at their first knot: nothing sent yet.
-    (gains, [f64::from(best[0]), f64::from(none[0])])
+    let start: Vec<f32> = axes.iter().map(|axis| axis.start).collect();
+    let at_start = |values: &[f32]| {
+        let mut mean = 0.0;
+        surround(axes, &start, |corner, weight| mean += f64::from(weight) * f64::from(values[corner]));
+        mean
+    };
+    (gains, [at_start(&best), at_start(&none), at_start(&out)])
 }
 
-/// Expected value of the next tick on, for one action, per state; `values`: while reached, and where nobody is.
+/// Value of those who hold a coupon, one tick earlier: only messages at full price are chosen from.
+fn hold(
+    problem: Problem<'_>,
+    kind: &ConsumerType,
+    corners: &[Vec<Corners>],
+    stays: f32,
+    [held, best, out]: [&[f32]; 3],
+    to_go: u32,
+) -> Vec<f32> {
+    let mixed: Vec<f32> = held.iter().zip(best).map(|(held, best)| stays * held + (1.0 - stays) * best).collect();
+    let mut value = vec![f32::NEG_INFINITY; mixed.len()];
+    let mut later = vec![0.0; mixed.len()];
+    for (action, course) in kind.courses.iter().enumerate() {
+        if course.passages.iter().any(|passage| passage.holds_coupon) {
+            continue;
+        }
+        continuation(
+            problem,
+            kind,
+            action,
+            &corners[action],
+            Values { reached: [&mixed, &mixed], out, to_go },
+            &mut later,
+        );
+        let charge = (problem.price * problem.actions.actions[action].cost.amount()) as f32;
+        for ((value, reward), later) in value.iter_mut().zip(&course.reward).zip(&later) {
+            *value = value.max(reward - charge + later);
+        }
+    }
+    value
+}
+
+/// Values of the next tick, per state.
+#[derive(Clone, Copy)]
+struct Values<'a> {
+    /// Of those who are reached: without a coupon, and with one that was just opened.
+    reached: [&'a [f32]; 2],
+    /// Of those who are not.
+    out: &'a [f32],
+    /// Ticks from there to the horizon.
+    to_go: u32,
+}
+
+/// Expected value of the next tick on, for one action, per state.
 fn continuation(
     problem: Problem<'_>,
     kind: &ConsumerType,
     action: usize,
     corners: &[Corners],
-    [reached, out]: [&[f32]; 2],
+    values: Values<'_>,
     later: &mut [f32],
 ) {
     let course = &kind.courses[action];
     let discount = problem.discount as f32;
     let dropout = kind.dropout as f32;
     let lost_share = 1.0 / problem.reduced.channels.max(1) as f32;
+    let coupon_ticks = problem.reduced.coupon_later_ticks.min(values.to_go) as f32;
+    let [reached, out] = [values.reached[0], values.out];
     later.fill(0.0);
     for (passage, corners) in course.passages.iter().zip(corners) {
         for (state, later) in later.iter_mut().enumerate() {
             let stays = 1.0 - if kind.dropout_follows_orders { dropout * passage.order[state] } else { dropout };
-            let next = corners.mean(state, reached);
-            *later += passage.probability[state] * (passage.later[state] + discount * stays * next);
+            let next = corners.mean(state, values.reached[usize::from(passage.holds_coupon)]);
+            *later += passage.probability[state] * (coupon_ticks * passage.later[state] + discount * stays * next);
         }
     }
     for (state, later) in later.iter_mut().enumerate() {

@@ -83,12 +83,12 @@ struct Awareness {
 }
 
 impl ResponseModule for Awareness {
-    fn state(&self) -> &'static [(usize, &'static str)] {
-        &[(0, "awareness")]
-    }
-
     fn columns(&self) -> usize {
         1
+    }
+
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "awareness")]
     }
 
     fn start(&self, _seed: Seed, _first: u32, _people: &People, columns: &mut [Vec<f32>]) {

@@ -80,12 +80,12 @@ struct Goodwill {
 }
 
 impl ResponseModule for Goodwill {
-    fn state(&self) -> &'static [(usize, &'static str)] {
-        &[(0, "goodwill")]
-    }
-
     fn columns(&self) -> usize {
         1
+    }
+
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "goodwill")]
     }
 
     fn advance(&self, _view: &View<'_>, contacts: &Contacts, responses: &Responses, next: &mut [Vec<f32>]) {

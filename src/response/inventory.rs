@@ -58,12 +58,16 @@ struct Inventory {
 }
 
 impl ResponseModule for Inventory {
+    fn columns(&self) -> usize {
+        1
+    }
+
     fn state(&self) -> &'static [(usize, &'static str)] {
         &[(0, "stock")]
     }
 
-    fn columns(&self) -> usize {
-        1
+    fn state_after_order(&self, _column: usize, stock: f32, quantity: f32, _discount: f32) -> f32 {
+        stock + self.order_stock + (quantity - 1.0)
     }
 
     fn contribute_to_messages(&self, view: &View<'_>, contacts: &Contacts, predictors: &mut MessagePredictors) {

@@ -87,12 +87,16 @@ impl PriceReference {
 
 /// The one column is `1 - R`: 0 at the list price.
 impl ResponseModule for PriceReference {
-    fn state(&self) -> &'static [(usize, &'static str)] {
-        &[(0, "reference_price")]
-    }
-
     fn columns(&self) -> usize {
         1
+    }
+
+    fn state(&self) -> &'static [(usize, &'static str)] {
+        &[(0, "price_gap")]
+    }
+
+    fn state_after_order(&self, _column: usize, gap: f32, _quantity: f32, discount: f32) -> f32 {
+        self.seen(gap, discount)
     }
 
     fn contribute_to_messages(&self, view: &View<'_>, contacts: &Contacts, predictors: &mut MessagePredictors) {

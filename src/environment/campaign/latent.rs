@@ -5,6 +5,19 @@ use super::shard::CampaignShard;
 use crate::protocol::{Decision, Latent, Outcome, Shard};
 
 impl CampaignShard {
+    /// Per row: whether a customer who may be written to, averaged over channels; whether a customer.
+    pub(super) fn reach_at_start(&self) -> Vec<[f64; 2]> {
+        let channels = self.model.catalogue.channels.len().max(1) as f64;
+        (0..self.people.len())
+            .map(|row| {
+                let alive = f64::from(self.state.alive[row]);
+                let may = !self.people.suppressed[row] && !self.people.minor[row];
+                let open = (self.state.consent[row] & self.state.address[row]).count_ones();
+                [if may { alive * f64::from(open) / channels } else { 0.0 }, alive]
+            })
+            .collect()
+    }
+
     /// Expected rewards and latent values, named by [`super::Campaign::latent_names`].
     pub(super) fn reveal_state(&self, latent: &mut Latent) {
         self.expect(true, &mut latent.expected);

@@ -81,7 +81,7 @@ pub struct MaskRules {
     caps: Vec<Cap>,
     /// Bits of the days on which a message forbids the next.
     gap_days: u32,
-    one_live_coupon: bool,
+    pub one_live_coupon: bool,
 }
 
 /// What the rules may not see from a row's state alone.

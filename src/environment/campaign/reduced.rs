@@ -5,11 +5,11 @@
 //! type, state and message the market's own code says what a message earns, how it ends and where each ending leads: no
 //! second model is written down. What the grid leaves out stands at rest: wear-out, caps, coupons in hand, days of the week.
 
-use super::Campaign;
 use super::forces::Series;
 use super::model::Dropout;
 use super::shard::CampaignShard;
 use super::truth::Way;
+use super::{Campaign, CampaignEnvironment};
 use crate::market::people::People;
 use crate::protocol::{Decision, Environment, Observation, Outcome, Views};
 use crate::random::{Purpose, Seed};
@@ -31,6 +31,8 @@ pub struct Axis {
     pub value: usize,
     module: usize,
     column: usize,
+    /// Mean at tick 0, the lived history behind it.
+    pub start: f32,
     /// Ascending.
     pub knots: Vec<f32>,
 }
@@ -54,8 +56,10 @@ pub struct Passage {
     pub probability: Vec<f32>,
     /// Probability of an order of one's own accord after it.
     pub order: Vec<f32>,
-    /// Expected profit of later days by a coupon that is now in hand.
+    /// Expected profit of each later day by a coupon that is now in hand.
     pub later: Vec<f32>,
+    /// Whether a coupon is now in hand, remembered or not.
+    pub holds_coupon: bool,
     /// Where each axis stands afterwards: `[axis][state]`.
     pub next: Vec<Vec<f32>>,
 }
@@ -65,7 +69,7 @@ pub struct Passage {
 pub struct Course {
     /// Expected profit, orders after the click counted at once, less the cost.
     pub reward: Vec<f32>,
-    /// Probability of withdrawing consent.
+    /// Probability of losing the channel: consent withdrawn, a complaint, a hard bounce.
     pub opt_out: Vec<f32>,
     /// Probability of an order through the message.
     pub order: Vec<f32>,
@@ -78,6 +82,9 @@ pub struct Course {
 pub struct ConsumerType {
     /// Share of the population.
     pub share: f64,
+    /// Of these, the share that are customers at tick 0 and can be reached, and that are customers; on average over
+    /// channels.
+    pub start: [f64; 2],
     /// Per action; 0 is no contact.
     pub courses: Vec<Course>,
     /// Probability of dropping out with an order, or in a tick (as the clock has it).
@@ -99,6 +106,10 @@ pub struct Reduced {
     pub types: Vec<ConsumerType>,
     /// Number of channels: what withdrawing consent to one of them leaves.
     pub channels: usize,
+    /// Ticks after the first on which a coupon counts.
+    pub coupon_later_ticks: u32,
+    /// Whether no discount may be sent meanwhile.
+    pub one_live_coupon: bool,
 }
 
 impl Reduced {
@@ -120,31 +131,41 @@ impl Campaign {
     /// The market with so many knots on each axis and so many levels of each trait. `axes` names the states of the grid.
     #[must_use]
     pub fn reduce(&self, axes: &[&str], knots: usize, levels: usize) -> Reduced {
-        let pilot = self.pilot();
+        let mut market = self.open_consumers(Seed::new(0), 0..PILOT.min(self.model.spec.consumers));
+        let rest = self.at_rest(&market.shards);
+        let present: Vec<Vec<[f64; 2]>> = market.shards.iter().map(CampaignShard::reach_at_start).collect();
+        self.live_pilot(&mut market);
+        let pilot = market.shards;
         let mut grid = Vec::new();
         let mut value = TRAITS.len();
         for (module, state) in self.model.modules.iter().map(|module| module.state()).enumerate() {
             for &(column, name) in state {
                 if axes.contains(&name) {
                     let seen = pilot.iter().flat_map(|shard| shard.forces.column(module, column).iter().copied());
-                    grid.push(Axis { name, value, module, column, knots: spread(seen.collect(), knots) });
+                    let start = rest[module][column];
+                    grid.push(Axis { name, value, module, column, start, knots: spread(seen.collect(), start, knots) });
                 }
                 value += 1;
             }
         }
         let people: Vec<Arc<People>> = pilot.iter().map(|shard| Arc::clone(&shard.people)).collect();
         let (cuts, members) = strata(&people, levels);
-        let rest = self.at_rest(&pilot);
         let types = {
             use rayon::prelude::*;
-            members.par_iter().map(|members| self.type_from(members, &people, &grid, &rest)).collect()
+            members.par_iter().map(|members| self.type_from(members, &people, &present, &grid, &rest)).collect()
         };
-        Reduced { axes: grid, cuts, types, channels: self.model.catalogue.channels.len() }
+        Reduced {
+            axes: grid,
+            cuts,
+            types,
+            channels: self.model.catalogue.channels.len(),
+            coupon_later_ticks: self.model.coupon_ticks.saturating_sub(1),
+            one_live_coupon: self.model.mask.one_live_coupon,
+        }
     }
 
     /// A market in which half of the consumers get some allowed message each day: where states come to lie.
-    fn pilot(&self) -> Vec<CampaignShard> {
-        let mut market = self.open_consumers(Seed::new(0), 0..PILOT.min(self.model.spec.consumers));
+    fn live_pilot(&self, market: &mut CampaignEnvironment) {
         let ticks = self.model.clock.ticks(PILOT_DAYS).min(self.model.spec.horizon);
         let (mut observation, mut decision, mut outcome) =
             (Observation::default(), Decision::default(), Outcome::default());
@@ -165,10 +186,9 @@ impl Campaign {
             }
             market.end_tick();
         }
-        market.shards
     }
 
-    /// Mean of every module column in the pilot: where states that are no axis stand.
+    /// Mean of every module column at tick 0: where states that are no axis stand.
     fn at_rest(&self, pilot: &[CampaignShard]) -> Vec<Vec<f32>> {
         let mean = |module: usize, column: usize| {
             let (mut sum, mut count) = (0.0, 0);
@@ -191,6 +211,7 @@ impl Campaign {
         &self,
         members: &[(usize, usize)],
         people: &[Arc<People>],
+        present: &[Vec<[f64; 2]>],
         axes: &[Axis],
         rest: &[Vec<f32>],
     ) -> ConsumerType {
@@ -223,6 +244,10 @@ impl Campaign {
         let reached = shard.terminal_value(0);
         ConsumerType {
             share: members.len() as f64 / people.iter().map(|people| people.len()).sum::<usize>().max(1) as f64,
+            start: [0, 1].map(|which| {
+                let sum: f64 = members.iter().map(|&(shard, row)| present[shard][row][which]).sum();
+                sum / members.len().max(1) as f64
+            }),
             courses,
             dropout: match model.dropout {
                 Dropout::AfterOrders => f64::from(person.dropout[0]),
@@ -239,7 +264,7 @@ impl Campaign {
             reward: (0..states).map(|state| shard.without_session(untouched, state) as f32).collect(),
             opt_out: vec![0.0; states],
             order: vec![0.0; states],
-            passages: vec![passage(vec![1.0; states], untouched, vec![0.0; states], axes)],
+            passages: vec![self.passage(shard, vec![1.0; states], untouched, None, None, axes)],
         }
     }
 
@@ -255,49 +280,99 @@ impl Campaign {
         let cost = message.cost.amount();
         let reward = |state| (shard.expect_of(&prospect, untouched, state, true) - cost) as f32;
         let mut passages = Vec::new();
-        let mut push = |way: &Way, probability: &dyn Fn(usize) -> f32, without: Option<&Way>| {
-            // A coupon in hand goes on moving orders on its later days.
-            let days = self.model.coupon_ticks.saturating_sub(1) as f32;
-            let later = |state: usize| {
-                without.map_or(0.0, |without| {
-                    days * (shard.without_session(way, state) - shard.without_session(without, state)) as f32
-                })
+        let mut push =
+            |way: &Way, probability: &dyn Fn(usize) -> f32, ending: Option<Opened<'_>>, without: Option<&Way>| {
+                let probability = (0..states).map(probability).collect();
+                passages.push(self.passage(shard, probability, way, ending, without, axes));
             };
-            let probability = (0..states).map(probability).collect();
-            passages.push(passage(probability, way, (0..states).map(later).collect(), axes));
-        };
         let (deliver, open, click) = (&prospect.deliver, &prospect.open, &prospect.click);
-        push(untouched, &|s| 1.0 - deliver[s], None);
-        push(&prospect.ignored, &|s| deliver[s] * (1.0 - open[s]), None);
+        push(untouched, &|s| 1.0 - deliver[s], None, None);
+        push(&prospect.ignored, &|s| deliver[s] * (1.0 - open[s]), None, None);
         for clicked in 0..2 {
             let share = |s: usize| deliver[s] * open[s] * if clicked == 1 { click[s] } else { 1.0 - click[s] };
             let forgotten = &prospect.forgotten[clicked];
             let remember = |s: usize| if prospect.remembered.is_some() { prospect.remember[s] } else { 0.0 };
-            push(forgotten, &|s| share(s) * (1.0 - remember(s)), None);
+            let ending = |remembered| Opened {
+                discount: message.discount,
+                remembered,
+                convert: (clicked == 1).then_some(prospect.convert.as_slice()),
+            };
+            push(forgotten, &|s| share(s) * (1.0 - remember(s)), Some(ending(false)), None);
             if let Some(remembered) = &prospect.remembered {
-                push(&remembered[clicked], &|s| share(s) * remember(s), Some(forgotten));
+                push(&remembered[clicked], &|s| share(s) * remember(s), Some(ending(true)), Some(forgotten));
             }
         }
+        let bounce = self.model.catalogue.channels[usize::from(message.channel)].hard_bounce_rate;
         Course {
             reward: (0..states).map(reward).collect(),
-            opt_out: (0..states).map(|s| deliver[s] * prospect.opt_out[s]).collect(),
+            opt_out: (0..states).map(|s| bounce + deliver[s] * prospect.opt_out[s]).collect(),
             order: (0..states).map(|s| deliver[s] * open[s] * click[s] * prospect.convert[s]).collect(),
             passages,
         }
     }
+
+    /// One ending. `without` is the same ending with the coupon forgotten: a coupon in hand moves orders on later days.
+    fn passage(
+        &self,
+        shard: &CampaignShard,
+        probability: Vec<f32>,
+        way: &Way,
+        ending: Option<Opened<'_>>,
+        without: Option<&Way>,
+        axes: &[Axis],
+    ) -> Passage {
+        let states = probability.len();
+        let moment = shard.moment_of(&[], &[]);
+        let later = |state: usize| {
+            without.map_or(0.0, |without| {
+                (shard.without_session(way, state) - shard.without_session(without, state)) as f32
+            })
+        };
+        let own_discount = ending.map_or(0.0, |ending| if ending.remembered { ending.discount } else { 0.0 });
+        let message_discount = ending.map_or(0.0, |ending| ending.discount);
+        let next = |axis: &Axis| {
+            let module = &self.model.modules[axis.module];
+            let before = way.forces.column(axis.module, axis.column);
+            let after = |state: usize, discount: f32| {
+                let quantity = way.forces.quantity(&self.model.modules, &moment, state, discount);
+                module.state_after_order(axis.column, before[state], quantity, discount)
+            };
+            (0..states)
+                .map(|state| {
+                    let through = ending.and_then(|ending| ending.convert).map_or(0.0, |convert| convert[state]);
+                    let own = (1.0 - through) * way.order[state];
+                    let neither = 1.0 - through - own;
+                    neither * before[state]
+                        + own * after(state, own_discount)
+                        + through * after(state, message_discount)
+                })
+                .collect::<Vec<f32>>()
+        };
+        Passage {
+            next: axes.iter().map(next).collect(),
+            later: (0..states).map(later).collect(),
+            holds_coupon: message_discount > 0.0,
+            order: way.order.clone(),
+            probability,
+        }
+    }
 }
 
-fn passage(probability: Vec<f32>, way: &Way, later: Vec<f32>, axes: &[Axis]) -> Passage {
-    let next = axes.iter().map(|axis| way.forces.column(axis.module, axis.column).to_vec()).collect();
-    Passage { probability, order: way.order.clone(), later, next }
+/// How an opened message ended.
+#[derive(Clone, Copy)]
+struct Opened<'a> {
+    discount: f32,
+    remembered: bool,
+    /// Probability of an order through the message, after a click.
+    convert: Option<&'a [f32]>,
 }
 
 /// Evenly spread knots over what was seen, from the least to nearly the greatest.
-fn spread(mut seen: Vec<f32>, knots: usize) -> Vec<f32> {
+fn spread(mut seen: Vec<f32>, start: f32, knots: usize) -> Vec<f32> {
     seen.sort_by(f32::total_cmp);
     let at = |share: f64| seen.get(((seen.len().max(1) - 1) as f64 * share) as usize).copied().unwrap_or(0.0);
-    let low = at(1.0 - COVERED).min(0.0);
-    let high = at(COVERED).max(low + 1e-3);
+    let low = at(1.0 - COVERED).min(start);
+    let high = at(COVERED).max(start).max(low + 1e-3);
     let last = (knots.max(2) - 1) as f32;
     (0..knots.max(2)).map(|knot| low + (high - low) * knot as f32 / last).collect()
 }

@@ -56,7 +56,7 @@ pub(super) struct Prospect {
     pub convert: Vec<f32>,
     /// Probability that the coupon is remembered, once opened.
     pub remember: Vec<f32>,
-    /// Probability of withdrawing consent, once delivered.
+    /// Probability of withdrawing consent or complaining, once delivered: both end the channel.
     pub opt_out: Vec<f32>,
     /// Share of the orders after a click that are placed in the session.
     pub session_share: f32,
@@ -136,12 +136,18 @@ impl CampaignShard {
         let ending =
             |opened, clicked, remembered| self.ending(message, &contacts, Ending { opened, clicked, remembered });
         let has_coupon = message.discount > 0.0;
+        let leave = |row: usize| {
+            let [withdraw, complain] =
+                [predictors.opt_out[row] + intercepts.opt_out, predictors.complain[row] + intercepts.complain]
+                    .map(sigmoid);
+            withdraw + complain - withdraw * complain
+        };
         Prospect {
             deliver: (0..rows).map(|row| self.delivers(channel, row)).collect(),
             open: (0..rows).map(open).collect(),
             click: shifted(&predictors.click, intercepts.click),
             convert: (0..rows).map(convert).collect(),
-            opt_out: shifted(&predictors.opt_out, intercepts.opt_out),
+            opt_out: (0..rows).map(leave).collect(),
             session_share: predictors.timing.session_share,
             earned: (0..rows).map(|row| self.margin_of(&self.forces, &moment, row, message.discount)).collect(),
             ignored: ending(false, false, false),
@@ -241,7 +247,7 @@ impl CampaignShard {
         f64::from(way.order[row]) * way.earned[row]
     }
 
-    fn moment_of<'a>(&'a self, visiting: &'a [bool], prices: &'a [f32]) -> Moment<'a> {
+    pub(super) fn moment_of<'a>(&'a self, visiting: &'a [bool], prices: &'a [f32]) -> Moment<'a> {
         Moment { here: self.here(), people: &self.people, alive: &self.state.alive, visiting, prices }
     }
 }
