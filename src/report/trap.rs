@@ -106,7 +106,7 @@ pub fn figure(finding: &Finding) -> Result<String, Box<dyn std::error::Error>> {
                 chart.draw_series([Circle::new((point.x, mean), 4, color.filled())])?;
             }
             if !finding.is_named {
-                legend(&root, series, index, color)?;
+                legend(&root, series, finding.series.len() - index, color)?;
             }
         }
         root.present()?;
@@ -117,10 +117,10 @@ pub fn figure(finding: &Finding) -> Result<String, Box<dyn std::error::Error>> {
 fn legend(
     root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
     series: &Series,
-    index: usize,
+    from_the_right: usize,
     color: RGBColor,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let at = (480 + 220 * index as i32, 30);
+    let at = (SIZE.0 as i32 - 190 * from_the_right as i32, 30);
     root.draw(&Circle::new(at, 5, color.filled()))?;
     root.draw_text(&series.name, &letters(17.0, INK), (at.0 + 12, at.1))?;
     Ok(())

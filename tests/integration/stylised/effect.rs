@@ -67,7 +67,7 @@ fn effects(sections: &Sections, seed: u64, action: u16, replicates: u64) -> Effe
 }
 
 fn people_and_replicates(size: Size) -> (i64, u64) {
-    if size.divisor == 1 { (4_000, 400) } else { (1_000, 150) }
+    if size.divisor < 10 { (4_000, 400) } else { (1_000, 150) }
 }
 
 /// Fact 15: few are moved much; being moved is not buying; whom messages put off are worth less by them.
@@ -138,7 +138,7 @@ fact!(response_is_not_uplift, stylised_16_response_is_not_uplift, stylised_16_re
 
 /// Fact 18: where past buyers are written to more, the treated buy more without the message; propensities put it right.
 fn confounded_logs_mislead(size: Size) {
-    let mut sections = market(size.consumers(400_000), 14, &["email"], &[0.0]);
+    let mut sections = market(size.consumers(1_000_000), 14, &["email"], &[0.0]);
     with_modules(&mut sections, RETAIL);
     let campaign = Campaign::new(&sections).unwrap();
     let feature = campaign.spec().features.iter().position(|one| one.name == "orders_90_days").unwrap();
@@ -154,7 +154,7 @@ fn confounded_logs_mislead(size: Size) {
             }
             let bought = raw.to_raw(seen.features.get(row, feature)) > 0.5;
             let propensity = if bought { 0.8 } else { 0.05 };
-            let treated = f64::from(uniform(seed, consumer, 0, 7)) < propensity;
+            let treated = f64::from(uniform(seed, consumer, 0, 11)) < propensity;
             let reachable = seen.allowed.allows(row, 1);
             log.lock().unwrap()[consumer as usize] = (treated, propensity, reachable);
             u16::from(treated)
