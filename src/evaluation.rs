@@ -8,6 +8,8 @@
 mod baseline;
 mod comparison;
 mod entrant;
+pub mod estimator;
+mod evidence;
 mod hash;
 mod metric;
 mod spread;
@@ -16,6 +18,7 @@ mod unmasked;
 
 pub use baseline::{BASELINE, NoContact};
 pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit, market_seed};
+pub use evidence::{Evidence, Fit, MissingEvidence, Modelled, Needs};
 pub use metric::{Metric, mean_of, ratio_of};
 pub use spread::Spread;
 pub use summary::{
