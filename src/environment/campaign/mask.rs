@@ -6,7 +6,7 @@ mod reasons;
 
 pub use reasons::Asked;
 
-use super::state::State;
+use super::state::{ARRIVED, State};
 use crate::market::catalogue::Catalogue;
 use crate::market::people::People;
 use crate::protocol::ActionBits;
@@ -68,8 +68,12 @@ pub struct MaskRules {
     actions: usize,
     /// Actions outside the quiet hours, by hour offset of the consumer's clock (0 to 23).
     awake: Vec<Vec<u64>>,
+    /// Whether the hours of a consumer's clock matter.
+    has_quiet_hours: bool,
     /// Actions of each channel.
     channels: Vec<Vec<u64>>,
+    /// Actions of each set of channels (as bits), the words of one set after the other.
+    reachable: Vec<u64>,
     /// Actions with a discount.
     discounted: Vec<u64>,
     /// Actions of each hour of the sender's day.
@@ -127,6 +131,10 @@ impl MaskRules {
             suppressed: suppressed(values, &mut refusals),
             actions,
             awake: (0..24).map(|offset| words(&|action| action == 0 || !is_quiet(action, offset))).collect(),
+            has_quiet_hours: quiet.is_some(),
+            reachable: (0..=u8::MAX)
+                .flat_map(|set| words(&|action| action == 0 || set >> message(action).channel & 1 == 1))
+                .collect(),
             channels: (0..catalogue.channels.len())
                 .map(|channel| words(&|action| action > 0 && usize::from(message(action).channel) == channel))
                 .collect(),
@@ -152,18 +160,12 @@ impl MaskRules {
         affords: impl Fn(usize) -> bool,
         allowed: &mut ActionBits,
     ) {
-        let rows = people.len();
-        allowed.reset_to_all(rows, self.actions);
-        for row in 0..rows {
-            let offset = people.clock_offset_hours[row].rem_euclid(24) as usize;
-            allowed.row_mut(row).copy_from_slice(&self.awake[offset]);
-        }
+        allowed.reset_to_all(people.len(), self.actions);
+        self.forbid_lasting(people, state, allowed);
         if let Some(hour) = today.hour {
-            let others: Vec<u64> = self.hours[usize::from(hour)].iter().map(|words| !words).collect();
+            let others: Vec<u64> =
+                self.hours[usize::from(hour)].iter().zip(&self.contacts).map(|(hour, all)| all & !hour).collect();
             forbid_where(allowed, &others, |_| true);
-        }
-        for (channel, words) in self.channels.iter().enumerate() {
-            forbid_where(allowed, words, |row| !state.is_reachable(row, channel));
         }
         for cap in &self.caps {
             let full = |sent: u32| (sent & cap.days).count_ones() >= cap.messages;
@@ -175,24 +177,42 @@ impl MaskRules {
             }
         }
         if self.one_live_coupon {
-            forbid_where(allowed, &self.discounted, |row| state.has_coupon(row, today.tick));
+            let ends = &state.coupon_end_tick[..people.len()];
+            forbid_where(allowed, &self.discounted, |row| today.tick < ends[row]);
         }
         if is_scarce {
             forbid_where(allowed, &self.paid, |row| !affords(row));
         }
-        forbid_where(allowed, &self.contacts, |row| {
-            people.suppressed[row]
-                || people.minor[row]
-                || !state.is_here(row)
-                || state.sent_on_any(row) & self.gap_days != 0
-        });
-        for row in 0..rows {
-            allowed.row_mut(row)[0] |= 1;
+        // A tick of a day begins without a message.
+        if self.gap_days != 1 || today.hour.is_some() {
+            forbid_where(allowed, &self.contacts, |row| state.sent_on_any(row) & self.gap_days != 0);
+        }
+    }
+
+    /// What does not change within days: who is here and may be written to, on which channels, at which hours.
+    fn forbid_lasting(&self, people: &People, state: &State, allowed: &mut ActionBits) {
+        let rows = people.len();
+        let (consent, address) = (&state.consent[..rows], &state.address[..rows]);
+        let (suppressed, minor) = (&people.suppressed[..rows], &people.minor[..rows]);
+        let (arrival_tick, offsets) = (&state.arrival_tick[..rows], &people.clock_offset_hours[..rows]);
+        let words = self.contacts.len();
+        for (row, bits) in allowed.words_mut().chunks_exact_mut(words).enumerate() {
+            let is_out = suppressed[row] | minor[row] | (arrival_tick[row] != ARRIVED);
+            let channels = if is_out { 0 } else { consent[row] & address[row] };
+            for (bits, reachable) in bits.iter_mut().zip(&self.reachable[usize::from(channels) * words..]) {
+                *bits &= reachable;
+            }
+            if self.has_quiet_hours {
+                for (bits, awake) in bits.iter_mut().zip(&self.awake[offsets[row].rem_euclid(24) as usize]) {
+                    *bits &= awake;
+                }
+            }
         }
     }
 }
 
-/// Forbids these actions in the rows of which this holds; without a branch, so that it runs over many rows at once.
+/// Forbids these actions (never the first) in the rows of which this holds; without a branch, so that it runs over many
+/// rows at once.
 #[inline(always)]
 fn forbid_where(allowed: &mut ActionBits, words: &[u64], holds: impl Fn(usize) -> bool) {
     let per_row = words.len();
