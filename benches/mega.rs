@@ -14,7 +14,7 @@ use std::io;
 /// A twentieth of ten million.
 const CONSUMERS: u32 = 500_000;
 const TICKS: u32 = 14;
-const CHANNELS: &[&str] = &["email", "push", "sms", "paid_ad", "onsite"];
+const CHANNELS: &[&str] = &["email", "push", "sms", "paid_ad", "onsite", "direct_mail"];
 
 /// Keeps nothing.
 struct Nowhere;

@@ -4,6 +4,7 @@ mod best_in_class;
 mod budget_dual;
 mod calendar;
 mod clairvoyant;
+mod deferred;
 mod dynamic_programming;
 mod greatest;
 mod myopic;

@@ -373,6 +373,9 @@ pub struct MaskedAction {
 
 /// A law that gives a probability to every action.
 pub trait Policy: Debug + Send + Sync {
+    /// Does what takes long before the first decision. Whoever lets policies decide on several threads calls it before.
+    fn prepare(&self) {}
+
     /// What it reads.
     fn views(&self) -> Views;
 

@@ -502,6 +502,16 @@ impl Refusal {
     pub fn new(values: &Values, key: &str, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { key: key.to_owned(), place: values.place(key), message: message.into(), help: help.into() }
     }
+
+    /// The same for a key below this path.
+    #[must_use]
+    pub fn within(mut self, path: &str) -> Self {
+        if !self.key.is_empty() && self.message.starts_with(&self.key) {
+            self.message = format!("{path}.{}", self.message);
+        }
+        self.key = if self.key.is_empty() { path.to_owned() } else { format!("{path}.{}", self.key) };
+        self
+    }
 }
 
 #[cfg(test)]

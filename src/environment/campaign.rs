@@ -133,6 +133,8 @@ impl Campaign {
             tick: ticks.start,
             shards,
             spent: Money::ZERO,
+            budget: self.model.budget,
+            sharing: self.model.spec.consumers,
             commons: self.found(seed, consumers.end),
         };
         environment.live_history();
@@ -140,10 +142,17 @@ impl Campaign {
         environment
     }
 
-    /// The market of the first so many consumers, for trials.
+    /// The market of the first so many consumers with their share of the budget, for trials.
     #[must_use]
     pub fn open_some(&self, seed: Seed, consumers: u32) -> Box<dyn Environment> {
-        Box::new(self.open_consumers(seed, 0..consumers.min(self.model.spec.consumers)))
+        let all = self.model.spec.consumers;
+        let consumers = consumers.min(all);
+        let mut environment = self.open_consumers(seed, 0..consumers);
+        let share = |total: Money| (i128::from(total.micros()) * i128::from(consumers) / i128::from(all.max(1))) as i64;
+        environment.budget = self.model.budget.map(|total| Money::from_micros(share(total)));
+        environment.sharing = consumers;
+        environment.share_budget();
+        Box::new(environment)
     }
 
     /// The people and the past of one seed, with the luck of another from tick 0 on: for means over luck. Series that are
@@ -210,6 +219,10 @@ struct CampaignEnvironment {
     tick: i32,
     shards: Vec<CampaignShard>,
     spent: Money,
+    /// What may be spent in all.
+    budget: Option<Money>,
+    /// Consumers who share the budget.
+    sharing: u32,
     /// What each module shares among all consumers.
     commons: Vec<Option<Box<dyn Commons>>>,
 }
@@ -262,10 +275,10 @@ impl CampaignEnvironment {
 
     /// Tells every shard who may use paid actions in the coming tick.
     fn share_budget(&mut self) {
-        let Some(total) = self.model.budget else { return };
+        let Some(total) = self.budget else { return };
         let remaining = total - self.spent;
         let dearest = self.model.catalogue.messages.iter().map(|message| message.cost).max().unwrap_or(Money::ZERO);
-        let gate = Gate::new(remaining, dearest, self.seed, self.tick, self.model.spec.consumers);
+        let gate = Gate::new(remaining, dearest, self.seed, self.tick, self.sharing);
         let left = if total > Money::ZERO { remaining.micros() as f32 / total.micros() as f32 } else { 0.0 };
         for shard in &mut self.shards {
             shard.gate = gate;

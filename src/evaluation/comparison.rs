@@ -1,7 +1,7 @@
 //! Every contestant on the same markets, with the same luck.
 
 use super::entrant::Entrant;
-use super::{BASELINE, Contestant, Spread};
+use super::{BASELINE, Contender, Contestant, Spread};
 use crate::episode::{DecisionSink, Learning, Record, Training, TrainingError};
 use crate::protocol::{Environment, MaskedAction, World};
 use crate::random::Seed;
@@ -143,6 +143,11 @@ impl Comparison<'_> {
     /// The first in (replication, contestant) order; where the market is judged in parts, in (replication, part,
     /// contestant) order, training before the first part.
     pub fn run(&self, store: &dyn Store) -> Result<Results, ComparisonError> {
+        for contestant in self.contestants {
+            if let Contender::Fixed(policy) = &contestant.contender {
+                policy.prepare();
+            }
+        }
         let side_by_side = self.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS;
         let replications: Vec<Result<Vec<Unit>, ComparisonError>> = if side_by_side {
             (0..self.replications).into_par_iter().map(|replication| self.replicate(replication, store, true)).collect()

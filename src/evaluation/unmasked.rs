@@ -18,6 +18,10 @@ fn unmasked(observation: &Observation) -> Observation {
 }
 
 impl Policy for Unmasked<Box<dyn Policy>> {
+    fn prepare(&self) {
+        self.0.prepare();
+    }
+
     fn views(&self) -> Views {
         self.0.views()
     }

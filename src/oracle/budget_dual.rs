@@ -2,23 +2,33 @@
 //!
 //! For any price mu >= 0 no policy within the budget B earns more than `g(mu) = mu B + sum_i V_i(mu)`, with V_i(mu) the
 //! best value of consumer i when each unit of cost is charged mu on top (Lagrangian relaxation; Boutilier & Lu 2016 for
-//! budgets over many small decision processes). The least g over mu is the dual bound; the policy at that mu, with the
-//! budget enforced, is feasible. Both are stated: the bound holds in the reduced market, up to the error of its grid.
+//! budgets over many small decision processes). The least g over mu is the dual bound. It is solved for single people, since
+//! the best value of a mean person is below the mean of the best values, and stated with the standard error of sampling
+//! them; it holds in the reduced market, up to the error of its grid. The policy looks up types of people at the price at
+//! which their own bound is least; with the budget enforced it is feasible.
 
-use super::reduced_dynamic_programming::{LooksAhead, PARAMETERS, Priced};
+use super::deferred::Deferred;
+use super::reduced_dynamic_programming::{Grid, LooksAhead, PARAMETERS, Priced};
 use super::{OracleBuild, require_campaign, require_closed_form};
 use crate::environment::campaign::Campaign;
+use crate::environment::campaign::reduced::Sample;
 use crate::matrix::Matrix;
 use crate::protocol::{Decision, Look, Observation, Policy, Views, World};
 use crate::random::Seed;
-use crate::registry::{Entry, Refusal, Values};
+use crate::registry::{Entry, Parameter, Refusal};
+use crate::statistics::mean_and_variance;
 
 /// The least dual bound, and the policy at its price.
 pub const ENTRY: Entry<OracleBuild> = Entry {
     name: "budget_dual",
-    summary: "spends a shared budget at the dual price of its reduced market; states an upper bound",
+    summary: "spends a shared budget at the dual price of its reduced market; states the dual bound of that market",
     source: "Boutilier & Lu (2016); Lagrangian relaxation",
-    parameters: PARAMETERS,
+    parameters: &[
+        PARAMETERS[0],
+        PARAMETERS[1],
+        PARAMETERS[2],
+        Parameter::integer("bound_people", 256, 16, 2_048, "single people on whom the bound is solved"),
+    ],
     build: |values, inside| {
         let campaign = require_campaign(values, "budget_dual", inside)?;
         require_closed_form(values, "budget_dual", campaign)?;
@@ -31,7 +41,10 @@ pub const ENTRY: Entry<OracleBuild> = Entry {
             ));
         };
         let per_consumer = budget.amount() / f64::from(campaign.spec().consumers);
-        Ok(Box::new(BudgetDual::new(values, campaign, per_consumer)?))
+        let (grid, campaign) = (Grid::of_file(values, campaign)?, campaign.clone());
+        let people = values.integer("bound_people") as usize;
+        let solve = move || Box::new(BudgetDual::new(&grid, &campaign, per_consumer, people)) as Box<dyn Policy>;
+        Ok(Box::new(Deferred::new(Some(Look::State), solve)))
     },
 };
 
@@ -44,14 +57,39 @@ const PRICE_MAX: f64 = 200.0;
 struct BudgetDual {
     policy: LooksAhead,
     price: f64,
-    bound: f64,
+    bound: Bound,
+}
+
+/// The dual bound of single people.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    value: f64,
+    /// Over what the same people are worth without messages.
+    gain: f64,
+    /// Of the gain, by sampling people.
+    gain_standard_error: f64,
+}
+
+impl Bound {
+    fn new(grid: &Grid, campaign: &Campaign, budget_per_consumer: f64, count: usize) -> Self {
+        let people = Priced::new(campaign, grid, Sample::People { count });
+        let (price, value) = least_bound(budget_per_consumer, |price| people.value(price).value);
+        let solution = people.value(price);
+        let (_, variance) = mean_and_variance(&solution.gained);
+        Self {
+            value,
+            gain: value - solution.value_of_none,
+            gain_standard_error: (variance / solution.gained.len().max(1) as f64).sqrt(),
+        }
+    }
 }
 
 impl BudgetDual {
-    fn new(values: &Values, campaign: &Campaign, budget_per_consumer: f64) -> Result<Self, Refusal> {
-        let market = Priced::of_file(values, campaign)?;
-        let (price, bound) = least_bound(budget_per_consumer, |price| market.solve(price).value);
-        Ok(Self { policy: LooksAhead::new(values, campaign, price)?, price, bound })
+    fn new(grid: &Grid, campaign: &Campaign, budget_per_consumer: f64, bound_people: usize) -> Self {
+        let types = Priced::new(campaign, grid, grid.types());
+        let (price, _) = least_bound(budget_per_consumer, |price| types.value(price).value);
+        let bound = Bound::new(grid, campaign, budget_per_consumer, bound_people);
+        Self { policy: LooksAhead::new(grid, campaign, price), price, bound }
     }
 }
 
@@ -94,7 +132,9 @@ impl Policy for BudgetDual {
     fn facts(&self) -> Vec<(&'static str, f64)> {
         let mut facts = self.policy.facts();
         facts.push(("dual_price", self.price));
-        facts.push(("dual_bound", self.bound));
+        facts.push(("dual_bound", self.bound.value));
+        facts.push(("dual_bound_gain", self.bound.gain));
+        facts.push(("dual_bound_gain_standard_error", self.bound.gain_standard_error));
         facts
     }
 

@@ -3,7 +3,7 @@
 use crate::environment::campaign::Campaign;
 use crate::protocol::{Decision, Observation, Outcome, Views, World};
 use crate::random::Seed;
-use crate::registry::{Kind, Parameter, Values};
+use crate::registry::{Kind, Parameter, Refusal, Values};
 
 /// An action and the ticks from one message to the next; 0 ticks for no message at all.
 pub(super) type Rule = (u16, u32);
@@ -19,7 +19,7 @@ pub(super) const EVERY_DAYS: Parameter = Parameter::of(
 const RULES_MAX: usize = 512;
 
 /// No message, and every action at every interval. Where that makes too many, only one action in so many is tried.
-pub(super) fn rules(values: &Values, campaign: &Campaign) -> Vec<Rule> {
+pub(super) fn rules(values: &Values, campaign: &Campaign) -> Result<Vec<Rule>, Refusal> {
     let spec = campaign.spec();
     let mut periods: Vec<u32> = values
         .integers("every_days")
@@ -28,42 +28,52 @@ pub(super) fn rules(values: &Values, campaign: &Campaign) -> Vec<Rule> {
         .collect();
     periods.sort_unstable();
     periods.dedup();
+    if periods.is_empty() {
+        return Err(Refusal::new(values, "every_days", "every_days: no interval to try", "name one or more, in days"));
+    }
     let actions = spec.actions.len() - 1;
     let step = (actions * periods.len()).div_ceil(RULES_MAX).max(1);
     let mut rules = vec![(0, 0)];
     for action in (1..=actions).step_by(step) {
         rules.extend(periods.iter().map(|period| (action as u16, *period)));
     }
-    rules
+    Ok(rules)
 }
 
-/// Discounted profit and terminal value per consumer of a rule on the first so many consumers of a market.
-pub(super) fn value(campaign: &Campaign, rule: Rule, seed: Seed, consumers: u32) -> f64 {
+/// Discounted profit and terminal value of each of the first so many consumers of a market under a rule. A budget is cut
+/// to their share.
+pub(super) fn values_by_consumer(campaign: &Campaign, rule: Rule, seed: Seed, consumers: u32) -> Vec<f64> {
     let spec = campaign.spec();
     let mut market = campaign.open_some(seed, consumers);
     let (mut observation, mut decision, mut outcome) =
         (Observation::default(), Decision::default(), Outcome::default());
-    let (mut total, mut weight, mut people) = (0.0, 1.0, 0);
+    let mut totals: Vec<f64> = Vec::new();
+    let mut weight = 1.0;
     for tick in 0..spec.horizon {
-        people = 0;
         for shard in market.shards_mut() {
             shard.observe(Views::default(), &mut observation);
             write(rule, tick, &observation, &mut decision);
             // What is allowed is never refused.
             if shard.step(&decision, &mut outcome).is_ok() {
-                total += weight * outcome.profits.iter().map(|profit| profit.amount()).sum::<f64>();
+                for (consumer, profit) in observation.consumer_ids.iter().zip(&outcome.profits) {
+                    let consumer = *consumer as usize;
+                    totals.resize(totals.len().max(consumer + 1), 0.0);
+                    totals[consumer] += weight * profit.amount();
+                }
             }
-            people += observation.rows();
         }
         market.end_tick();
         weight *= spec.discount;
     }
     let mut terminal = Vec::new();
     for shard in market.shards_mut() {
+        shard.observe(Views::default(), &mut observation);
         shard.terminal_values(&mut terminal);
-        total += weight * terminal.iter().sum::<f64>();
+        for (consumer, value) in observation.consumer_ids.iter().zip(&terminal) {
+            totals[*consumer as usize] += weight * value;
+        }
     }
-    total / people.max(1) as f64
+    totals
 }
 
 /// What a rule does in a tick.

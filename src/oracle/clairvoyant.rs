@@ -28,7 +28,7 @@ fn build(values: &Values, inside: Inside<'_>) -> Result<Box<dyn Policy>, Refusal
             "take out the budget and the modules that couple (deliverability, word_of_mouth), or use `best_in_class`",
         ));
     }
-    Ok(Box::new(Clairvoyant { rules: calendar::rules(values, campaign), actions: campaign.spec().actions.len() }))
+    Ok(Box::new(Clairvoyant { rules: calendar::rules(values, campaign)?, actions: campaign.spec().actions.len() }))
 }
 
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! The policy that looks ahead: exact expected profit of this tick, and what later ticks gain by dynamic programming on
 //! the market with few states.
 
-use super::solution::{Problem, Solution};
+use super::deferred::Deferred;
+use super::solution::{Problem, Solution, checkpoints};
 use super::{OracleBuild, greatest, require_campaign, require_closed_form};
 use crate::environment::campaign::Campaign;
-use crate::environment::campaign::reduced::{Reduced, TRAITS};
+use crate::environment::campaign::reduced::{Reduced, Sample, TRAITS};
 use crate::matrix::Matrix;
 use crate::protocol::{Decision, Look, Observation, Policy, Views, World};
 use crate::random::Seed;
@@ -23,7 +24,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     ),
 ];
 
-/// Near exact: the grid, the types and what they leave out cost a little. The error of the grid is stated by doubling it.
+/// What the grid, the types (each a mean person) and all that they leave out cost is not known in general; the error of the
+/// grid alone is stated by doubling its knots, as a share of what messages gain.
 pub const ENTRY: Entry<OracleBuild> = Entry {
     name: "reduced_dynamic_programming",
     summary: "looks ahead by dynamic programming on a grid of the latent state, for types of consumers",
@@ -32,12 +34,18 @@ pub const ENTRY: Entry<OracleBuild> = Entry {
     build: |values, inside| {
         let campaign = require_campaign(values, "reduced_dynamic_programming", inside)?;
         require_closed_form(values, "reduced_dynamic_programming", campaign)?;
-        Ok(Box::new(LooksAhead::new(values, campaign, 0.0)?))
+        let (grid, campaign) = (Grid::of_file(values, campaign)?, campaign.clone());
+        Ok(Box::new(Deferred::new(Some(Look::State), move || Box::new(LooksAhead::new(&grid, &campaign, 0.0)))))
     },
 };
 
 /// Largest grid, counting all corners of a doubled one.
 const STATES_MAX: usize = 20_000;
+/// Most memory of what later ticks gain, by type, action, point and ticks to go.
+const KEPT_BYTES_MAX: usize = 4_000_000_000;
+
+/// Share of the whole value below which a gain is nothing that an error could be a share of.
+const GAIN_MIN: f64 = 1e-6;
 
 /// Acts on a solution.
 #[derive(Debug)]
@@ -46,36 +54,27 @@ pub(super) struct LooksAhead {
     horizon: u32,
     price: f32,
     costs: Vec<f32>,
-    discretisation_gap: f64,
+    /// Absent where messages gain nothing to compare with.
+    discretisation_gap: Option<f64>,
 }
 
 impl LooksAhead {
     /// Solves the market at a price on message cost, and once more on a grid of twice the knots.
-    pub fn new(values: &Values, campaign: &Campaign, price: f64) -> Result<Self, Refusal> {
-        let knots = values.integer("knots") as usize;
-        let axes = axes(values, campaign)?;
-        let finest = (2 * knots - 1).pow(axes.len() as u32);
-        if finest > STATES_MAX {
-            return Err(Refusal::new(
-                values,
-                "knots",
-                format!("{} states with {} knots each, doubled, make {finest} points", axes.len(), 2 * knots - 1),
-                format!("at most {STATES_MAX} are solved: take fewer knots, or name fewer `states`"),
-            ));
-        }
-        let solve = |knots| Priced::new(values, campaign, &axes, knots).solve(price);
-        let (solution, finer) = (solve(knots), solve(2 * knots - 1));
+    pub fn new(grid: &Grid, campaign: &Campaign, price: f64) -> Self {
+        let solve = |knots| Priced::new(campaign, &Grid { knots, ..grid.clone() }, grid.types()).solve(price);
+        let (solution, finer) = (solve(grid.knots), solve(grid.doubled()));
         // Of what messages gain at all.
-        let gained = (finer.value - finer.value_of_none).abs().max(1e-9);
+        let gained = finer.value - finer.value_of_none;
+        let is_something = gained > GAIN_MIN * finer.value.abs().max(1.0);
         let spec = campaign.spec();
-        Ok(Self {
-            discretisation_gap: ((solution.value - finer.value) / gained).abs(),
+        Self {
+            discretisation_gap: is_something.then(|| ((solution.value - finer.value) / gained).abs()),
             // The finer of the two is the one to act on.
             solution: finer,
             horizon: spec.horizon,
             price: price as f32,
             costs: spec.actions.actions.iter().map(|action| action.cost.amount() as f32).collect(),
-        })
+        }
     }
 
     /// Scores of every action of every row.
@@ -95,14 +94,67 @@ impl LooksAhead {
     }
 }
 
+/// What a file asks of the reduced market, checked.
+#[derive(Clone, Debug)]
+pub(super) struct Grid {
+    axes: Vec<String>,
+    knots: usize,
+    levels: usize,
+}
+
+impl Grid {
+    /// Checks that the market has the states that the file names, and that they can be solved.
+    pub fn of_file(values: &Values, campaign: &Campaign) -> Result<Self, Refusal> {
+        let [knots, levels] = ["knots", "levels"].map(|key| values.integer(key) as usize);
+        let grid = Self { axes: axes(values, campaign)?, knots, levels };
+        let finest = grid.doubled().checked_pow(grid.axes.len() as u32).unwrap_or(usize::MAX);
+        if finest > STATES_MAX {
+            return Err(Refusal::new(
+                values,
+                "knots",
+                format!("{} states with {} knots each, doubled, make {finest} points", grid.axes.len(), grid.doubled()),
+                format!("at most {STATES_MAX} are solved: take fewer knots, or name fewer `states`"),
+            ));
+        }
+        let actions = campaign.spec().actions.len();
+        let kept = finest * levels.pow(3) * actions * checkpoints(campaign.spec().horizon).len() * size_of::<f32>();
+        if kept > KEPT_BYTES_MAX {
+            return Err(Refusal::new(
+                values,
+                "levels",
+                format!(
+                    "{finest} points for {} types and {actions} actions take {:.1} GB",
+                    levels.pow(3),
+                    kept as f64 / 1e9
+                ),
+                format!("at most {:.0} GB are kept: take fewer knots or levels", KEPT_BYTES_MAX as f64 / 1e9),
+            ));
+        }
+        Ok(grid)
+    }
+
+    /// Types of people, as the file asks.
+    pub fn types(&self) -> Sample {
+        Sample::Types { levels: self.levels }
+    }
+
+    fn doubled(&self) -> usize {
+        2 * self.knots - 1
+    }
+}
+
 /// The named states that this market has.
-fn axes<'a>(values: &'a Values, campaign: &Campaign) -> Result<Vec<&'a str>, Refusal> {
+fn axes(values: &Values, campaign: &Campaign) -> Result<Vec<String>, Refusal> {
     let known = campaign.latent_names();
     let is_default = !values.is_given("states");
-    let mut axes = Vec::new();
+    let mut axes: Vec<String> = Vec::new();
     for name in values.texts("states") {
-        if known.contains(&name.as_str()) {
-            axes.push(name.as_str());
+        if axes.contains(name) {
+            let message = format!("`{name}` stands there twice");
+            return Err(Refusal::new(values, "states", message, "an axis of the grid is named once"));
+        }
+        if known[TRAITS.len()..].contains(&name.as_str()) {
+            axes.push(name.clone());
         } else if !is_default {
             return Err(Refusal::new(
                 values,
@@ -122,27 +174,31 @@ pub(super) struct Priced<'a> {
 }
 
 impl<'a> Priced<'a> {
-    /// Reduces the market to a grid of so many knots on each axis.
-    pub fn new(values: &Values, campaign: &'a Campaign, axes: &[&str], knots: usize) -> Self {
-        Self { campaign, reduced: campaign.reduce(axes, knots, values.integer("levels") as usize) }
-    }
-
-    /// The same, with the axes and knots that the file asks for.
-    pub fn of_file(values: &Values, campaign: &'a Campaign) -> Result<Self, Refusal> {
-        let axes = axes(values, campaign)?;
-        Ok(Self::new(values, campaign, &axes, values.integer("knots") as usize))
+    /// Reduces the market.
+    pub fn new(campaign: &'a Campaign, grid: &Grid, sample: Sample) -> Self {
+        let axes: Vec<&str> = grid.axes.iter().map(String::as_str).collect();
+        Self { campaign, reduced: campaign.reduce(&axes, grid.knots, sample) }
     }
 
     /// The best policy at a price.
     pub fn solve(&self, price: f64) -> Solution {
+        Solution::new(self.problem(price))
+    }
+
+    /// What the best policy at a price is worth.
+    pub fn value(&self, price: f64) -> Solution {
+        Solution::values_only(self.problem(price))
+    }
+
+    fn problem(&self, price: f64) -> Problem<'_> {
         let spec = self.campaign.spec();
-        Solution::new(Problem {
+        Problem {
             reduced: &self.reduced,
             actions: &spec.actions,
             horizon: spec.horizon,
             discount: spec.discount,
             price,
-        })
+        }
     }
 }
 
@@ -156,11 +212,10 @@ impl Policy for LooksAhead {
     }
 
     fn facts(&self) -> Vec<(&'static str, f64)> {
-        vec![
-            ("model_value", self.solution.value),
-            ("model_value_of_none", self.solution.value_of_none),
-            ("discretisation_gap", self.discretisation_gap),
-        ]
+        let mut facts =
+            vec![("model_value", self.solution.value), ("model_value_of_none", self.solution.value_of_none)];
+        facts.extend(self.discretisation_gap.map(|gap| ("discretisation_gap", gap)));
+        facts
     }
 
     fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {

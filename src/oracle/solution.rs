@@ -36,6 +36,8 @@ pub(super) struct Solution {
     pub value: f64,
     /// The same without any message.
     pub value_of_none: f64,
+    /// What messages gain, for each type.
+    pub gained: Vec<f64>,
 }
 
 /// The corners around the point where a passage leads: flat state and weight, one after the other.
@@ -83,22 +85,31 @@ fn surround(axes: &[Axis], point: &[f32], mut take: impl FnMut(usize, f32)) {
 }
 
 impl Solution {
-    /// Solves every type.
+    /// Solves every type, for a policy to act on.
     pub fn new(problem: Problem<'_>) -> Self {
+        Self::with_checkpoints(problem, checkpoints(problem.horizon))
+    }
+
+    /// Solves every type for the values alone, without the memory that a policy takes.
+    pub fn values_only(problem: Problem<'_>) -> Self {
+        Self::with_checkpoints(problem, Vec::new())
+    }
+
+    fn with_checkpoints(problem: Problem<'_>, checkpoints: Vec<u32>) -> Self {
         let reduced = problem.reduced;
-        let checkpoints = checkpoints(problem.horizon);
         let solved: Vec<(Gains, [f64; 3])> =
             reduced.types.par_iter().map(|kind| solve(problem, kind, &checkpoints)).collect();
-        let mean = |which: usize| {
-            let of_type = |((_, values), kind): (&(_, [f64; 3]), &ConsumerType)| {
+        let of_type = |which: usize| {
+            solved.iter().zip(&reduced.types).map(move |((_, values), kind)| {
                 let [reached, alive] = kind.start;
-                kind.share * (reached * values[which] + (alive - reached) * values[2])
-            };
-            solved.iter().zip(&reduced.types).map(of_type).sum()
+                reached * values[which] + (alive - reached) * values[2]
+            })
         };
+        let mean = |which: usize| of_type(which).zip(&reduced.types).map(|(value, kind)| kind.share * value).sum();
         Self {
             value: mean(0),
             value_of_none: mean(1),
+            gained: of_type(0).zip(of_type(1)).map(|(best, none)| best - none).collect(),
             axes: reduced.axes.clone(),
             cuts: reduced.cuts.clone(),
             checkpoints,
@@ -125,7 +136,7 @@ impl Solution {
 }
 
 /// Ticks to go at which gains are kept: dense near the end, then wider and wider.
-fn checkpoints(horizon: u32) -> Vec<u32> {
+pub(super) fn checkpoints(horizon: u32) -> Vec<u32> {
     let mut kept = vec![0];
     let mut ticks = 1;
     while ticks < horizon {

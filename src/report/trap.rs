@@ -50,6 +50,9 @@ pub fn csv(finding: &Finding) -> String {
     csv
 }
 
+/// Of a letter of the legend, in pixels.
+const LETTER_WIDTH: i32 = 9;
+
 /// The figure as SVG: a line for each series, or a point for each thing that has a name; bars are 95 % intervals.
 ///
 /// # Errors
@@ -67,6 +70,7 @@ pub fn figure(finding: &Finding) -> Result<String, Box<dyn std::error::Error>> {
         let mut chart = ChartBuilder::on(&root)
             .margin_top(52)
             .margin_right(30)
+            .margin_left(12)
             .margin_bottom(8)
             .x_label_area_size(48)
             .y_label_area_size(88)
@@ -105,24 +109,27 @@ pub fn figure(finding: &Finding) -> Result<String, Box<dyn std::error::Error>> {
                 chart.draw_series([PathElement::new(vec![(point.x, low), (point.x, high)], color.stroke_width(2))])?;
                 chart.draw_series([Circle::new((point.x, mean), 4, color.filled())])?;
             }
-            if !finding.is_named {
-                legend(&root, series, finding.series.len() - index, color)?;
-            }
+        }
+        if !finding.is_named {
+            legend(&root, finding)?;
         }
         root.present()?;
     }
     Ok(svg)
 }
 
+/// The series from left to right, ending at the right edge.
 fn legend(
     root: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>,
-    series: &Series,
-    from_the_right: usize,
-    color: RGBColor,
+    finding: &Finding,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let at = (SIZE.0 as i32 - 190 * from_the_right as i32, 30);
-    root.draw(&Circle::new(at, 5, color.filled()))?;
-    root.draw_text(&series.name, &letters(17.0, INK), (at.0 + 12, at.1))?;
+    let width = |series: &Series| 40 + LETTER_WIDTH * series.name.chars().count() as i32;
+    let mut x = SIZE.0 as i32 - finding.series.iter().map(width).sum::<i32>();
+    for (index, series) in finding.series.iter().enumerate() {
+        root.draw(&Circle::new((x, 30), 5, color(index, finding.series.len()).filled()))?;
+        root.draw_text(&series.name, &letters(17.0, INK), (x + 12, 30))?;
+        x += width(series);
+    }
     Ok(())
 }
 

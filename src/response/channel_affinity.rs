@@ -36,3 +36,25 @@ impl ResponseModule for ChannelAffinity {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::catalogue::Message;
+    use crate::units::Money;
+
+    #[test]
+    fn the_liking_of_the_channel_of_the_message_counts_and_of_no_other() {
+        let module = ChannelAffinity { weight: 0.5 };
+        let mut people = People { order_rate: vec![0.1; 2], ..People::default() };
+        people.channel_affinity[0] = vec![1.0, -2.0];
+        people.channel_affinity[1] = vec![0.2, 0.6];
+        let message = |channel| Message { channel, hour: 12, offer: 0, creative: 0, discount: 0.0, cost: Money::ZERO };
+        let contacts = Contacts { rows: vec![0, 1], messages: vec![message(0), message(1)], local_hours: vec![12; 2] };
+        let mut predictors = MessagePredictors::default();
+        predictors.reset(2);
+        module.contribute_to_messages(&View::bare(&people, &[]), &contacts, &mut predictors);
+        assert_eq!(predictors.open, [0.5, 0.3]);
+        assert_eq!(module.open_offset_at_rest(&people, 1, 0), -1.0);
+    }
+}

@@ -23,7 +23,7 @@ use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Value, Values};
 const CLEAN_LOGIT: f64 = 6.0;
 
 /// The channel that is covered where the file names none.
-const USUAL_CHANNEL: &str = "email";
+const USUAL_KIND: &str = "email";
 
 /// Registration.
 pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
@@ -50,7 +50,7 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
         Parameter::of(
             "channels",
             Kind::Texts { default: None },
-            "names of the channels with a reputation; `email` where absent",
+            "names of the channels with a reputation; all of kind `email` where absent",
         ),
     ],
     build: ModuleBuild {
@@ -104,7 +104,7 @@ impl Deliverability {
         let mut names = Vec::new();
         let mut reputation_of = Vec::new();
         for channel in channels {
-            let is_covered = if is_usual { channel.name == USUAL_CHANNEL } else { wanted.contains(&channel.name) };
+            let is_covered = if is_usual { channel.kind == USUAL_KIND } else { wanted.contains(&channel.name) };
             reputation_of.push(is_covered.then_some(names.len()));
             if is_covered {
                 names.push(channel.name.clone());

@@ -14,6 +14,7 @@
 //! not clicks.
 
 use super::{Contacts, ModuleBuild, Order, OrderReport, Reports, ResponseModule, Responses, View};
+use crate::market::channel::Channel;
 use crate::random::Purpose;
 use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Value, Values};
 use crate::response::Surroundings;
@@ -32,8 +33,8 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
     parameters: &[
         Parameter::of(
             "machine_open_channel",
-            Kind::Text { default: Some("email") },
-            "name of the channel whose messages machines open",
+            Kind::Text { default: None },
+            "name of the channel whose messages machines open; the first of kind `email` where absent",
         ),
         Parameter::number(
             "machine_open_rate",
@@ -64,10 +65,11 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
 };
 
 fn create(values: &Values, surroundings: &Surroundings<'_>) -> Result<MeasurementNoise, Refusal> {
-    let name = values.text("machine_open_channel");
     let channels = &surroundings.catalogue.channels;
-    let channel = channels.iter().position(|channel| channel.name == name);
-    if channel.is_none() && values.is_given("machine_open_channel") {
+    let wanted = values.optional_text("machine_open_channel");
+    let is_it = |channel: &Channel| wanted.map_or(channel.kind == "email", |name| channel.name == name);
+    let channel = channels.iter().position(is_it);
+    if let (None, Some(name)) = (channel, wanted) {
         let known: Vec<&str> = channels.iter().map(|channel| channel.name.as_str()).collect();
         return Err(Refusal::new(
             values,

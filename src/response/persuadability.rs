@@ -62,3 +62,37 @@ impl ResponseModule for Persuadability {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::catalogue::Message;
+    use crate::market::people::People;
+    use crate::units::Money;
+
+    #[test]
+    fn a_click_raises_the_hazard_and_fades_by_half_in_its_half_life() {
+        let module = Persuadability { kept: decay(7.0, 1.0), open: 0.25, click: 1.0 };
+        let people = People { order_rate: vec![0.1; 2], persuadability: vec![0.4, -0.4], ..People::default() };
+        let message = Message { channel: 0, hour: 12, offer: 0, creative: 0, discount: 0.0, cost: Money::ZERO };
+        let contacts = Contacts { rows: vec![0, 1], messages: vec![message; 2], local_hours: vec![12; 2] };
+        let mut responses = Responses::default();
+        responses.reset(2);
+        responses.opened = vec![true, true];
+        responses.clicked = vec![true, false];
+        let mut columns = vec![vec![0.0; 2]];
+        module.advance(&View::bare(&people, &[]), &contacts, &responses, &mut columns);
+        assert_eq!(columns[0], [1.25, 0.25]);
+        for _ in 0..7 {
+            module.advance(&View::bare(&people, &[]), &Contacts::default(), &Responses::default(), &mut columns);
+        }
+        assert!((columns[0][0] - 0.625).abs() < 1e-6, "{columns:?}");
+        let mut log_hazard = vec![0.0; 2];
+        module.contribute_to_orders(&View::bare(&people, &columns), &mut log_hazard);
+        // Whom messages put off buys less.
+        assert!(
+            (log_hazard[0] - 0.4 * 0.625).abs() < 1e-6 && (log_hazard[1] + 0.4 * 0.125).abs() < 1e-6,
+            "{log_hazard:?}"
+        );
+    }
+}

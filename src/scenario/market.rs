@@ -257,7 +257,11 @@ fn modules(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Registries)
         match given {
             Some(given) => {
                 let enabled = reader.one(&given, &ENABLED);
-                if let Some(values) = reader.values(&given, entry.parameters, &[ENABLED.name])
+                let values = reader.values(&given, entry.parameters, &[ENABLED.name]);
+                if let Some(values) = &values {
+                    check_magnitudes(reader, &given.path, entry.parameters, values);
+                }
+                if let Some(values) = values
                     && enabled != Some(Value::Boolean(false))
                 {
                     modules.push((entry.name, values));
@@ -270,6 +274,40 @@ fn modules(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Registries)
         }
     }
     modules
+}
+
+/// Greatest magnitude of a number of a module: products of a few of them stay finite in single precision.
+const MAGNITUDE_MAX: f64 = 1e6;
+
+/// Notes numbers beyond what the arithmetic of the market holds.
+fn check_magnitudes(reader: &mut Reader<'_>, path: &str, parameters: &[Parameter], values: &Values) {
+    for parameter in parameters {
+        let numbers: Vec<f64> = match values.get(parameter.name) {
+            Some(Value::Number(number)) => vec![*number],
+            Some(Value::Numbers(numbers)) => numbers.clone(),
+            Some(Value::Coefficients(named)) => named.iter().map(|(_, number)| *number).collect(),
+            Some(Value::Table(table)) => {
+                if let Kind::Table { parameters } = parameter.kind {
+                    check_magnitudes(reader, &format!("{path}.{}", parameter.name), parameters, table);
+                }
+                continue;
+            }
+            Some(Value::Tables(tables)) => {
+                if let Kind::Tables { parameters } = parameter.kind {
+                    for (index, table) in tables.iter().enumerate() {
+                        check_magnitudes(reader, &format!("{path}.{}[{index}]", parameter.name), parameters, table);
+                    }
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        for number in numbers.into_iter().filter(|number| number.abs() > MAGNITUDE_MAX) {
+            let message = format!("{path}.{}: {number:e} is beyond what the market's arithmetic holds", parameter.name);
+            let help = format!("numbers of modules lie within {MAGNITUDE_MAX:e} of 0");
+            reader.fault(Code::OutOfRange, values.place(parameter.name), message, help);
+        }
+    }
 }
 
 fn channels(

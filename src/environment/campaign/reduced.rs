@@ -1,7 +1,7 @@
 //! The market with few states: what dynamic programming needs.
 //!
 //! Consumers are cut into types (quantiles of order rate, persuadability and price elasticity; all other traits at the mean
-//! of the type), and the past of a consumer into a grid over what modules carry on ([`ResponseModule::state`]). For each
+//! of the type) or stand for themselves ([`Sample`]), and the past of a consumer into a grid over what modules carry on ([`ResponseModule::state`]). For each
 //! type, state and message the market's own code says what a message earns, how it ends and where each ending leads: no
 //! second model is written down. What the grid leaves out stands at rest: wear-out, caps, coupons in hand, days of the week.
 
@@ -95,14 +95,34 @@ pub struct ConsumerType {
     pub terminal: [f64; 2],
 }
 
+/// Who stands for the people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sample {
+    /// One mean person for each combination of so many levels of three traits: few to solve, and what a policy can look
+    /// up. The best value of a mean person is below the mean of the best values.
+    Types {
+        /// Levels of each trait.
+        levels: usize,
+    },
+    /// So many single people, evenly spread over the three traits: their mean value is that of the people, but for the
+    /// error of sampling.
+    People {
+        /// How many.
+        count: usize,
+    },
+}
+
+/// Levels of each trait along which single people are spread.
+const SPREAD_LEVELS: usize = 8;
+
 /// The market with few states.
 #[derive(Clone, Debug)]
 pub struct Reduced {
     /// The grid; the first axis turns slowest.
     pub axes: Vec<Axis>,
-    /// Cuts of each trait of [`TRAITS`]; the first turns slowest.
+    /// Cuts of each trait of [`TRAITS`]; the first turns slowest. Without cuts where single people were taken.
     pub cuts: [Vec<f32>; 3],
-    /// One for each combination of cuts.
+    /// One for each combination of cuts, or for each person.
     pub types: Vec<ConsumerType>,
     /// Number of channels: what withdrawing consent to one of them leaves.
     pub channels: usize,
@@ -128,9 +148,9 @@ impl Campaign {
         TRAITS.into_iter().chain(states).collect()
     }
 
-    /// The market with so many knots on each axis and so many levels of each trait. `axes` names the states of the grid.
+    /// The market with so many knots on each axis. `axes` names the states of the grid.
     #[must_use]
-    pub fn reduce(&self, axes: &[&str], knots: usize, levels: usize) -> Reduced {
+    pub fn reduce(&self, axes: &[&str], knots: usize, sample: Sample) -> Reduced {
         let mut market = self.open_consumers(Seed::new(0), 0..PILOT.min(self.model.spec.consumers));
         let rest = self.at_rest(&market.shards);
         let present: Vec<Vec<[f64; 2]>> = market.shards.iter().map(CampaignShard::reach_at_start).collect();
@@ -149,10 +169,18 @@ impl Campaign {
             }
         }
         let people: Vec<Arc<People>> = pilot.iter().map(|shard| Arc::clone(&shard.people)).collect();
-        let (cuts, members) = strata(&people, levels);
+        let (cuts, members) = match sample {
+            Sample::Types { levels } => strata(&people, levels),
+            Sample::People { count } => (<[Vec<f32>; 3]>::default(), evenly_spread(&people, count)),
+        };
+        let standing: usize = members.iter().map(Vec::len).sum();
         let types = {
             use rayon::prelude::*;
-            members.par_iter().map(|members| self.type_from(members, &people, &present, &grid, &rest)).collect()
+            let one = |members: &Members| ConsumerType {
+                share: members.len() as f64 / standing.max(1) as f64,
+                ..self.type_from(members, &people, &present, &grid, &rest)
+            };
+            members.par_iter().map(one).collect()
         };
         Reduced {
             axes: grid,
@@ -243,7 +271,7 @@ impl Campaign {
         }
         let reached = shard.terminal_value(0);
         ConsumerType {
-            share: members.len() as f64 / people.iter().map(|people| people.len()).sum::<usize>().max(1) as f64,
+            share: 1.0,
             start: [0, 1].map(|which| {
                 let sum: f64 = members.iter().map(|&(shard, row)| present[shard][row][which]).sum();
                 sum / members.len().max(1) as f64
@@ -398,6 +426,14 @@ fn strata(people: &[Arc<People>], levels: usize) -> ([Vec<f32>; 3], Vec<Members>
     (cuts, members)
 }
 
+/// Single people, evenly spread over the types of many levels.
+fn evenly_spread(people: &[Arc<People>], count: usize) -> Vec<Members> {
+    let ordered = strata(people, SPREAD_LEVELS).1.concat();
+    let count = count.clamp(1, ordered.len().max(1));
+    let at = |index: usize| (2 * index + 1) * ordered.len() / (2 * count);
+    (0..count).filter_map(|index| ordered.get(at(index))).map(|one| vec![*one]).collect()
+}
+
 /// Which type a consumer of these traits belongs to.
 #[must_use]
 pub fn type_of(cuts: &[Vec<f32>; 3], traits: [f32; 3]) -> usize {
@@ -491,6 +527,20 @@ mod tests {
         assert_eq!(locate(&knots, -1.0), (0, 0.0));
         assert_eq!(locate(&knots, 9.0), (1, 1.0));
         assert_eq!(locate(&knots, 3.0), (1, 1.0));
+    }
+
+    #[test]
+    fn single_people_are_taken_from_everywhere() {
+        let column: Vec<f32> = (0..100).map(|row| row as f32).collect();
+        let people = People {
+            order_rate: column.clone(),
+            persuadability: column.clone(),
+            price_elasticity: column,
+            acquired_day: vec![0.0; 100],
+            ..People::default()
+        };
+        let taken = evenly_spread(&[Arc::new(people)], 4);
+        assert_eq!(taken, [12, 37, 62, 87].map(|row| vec![(0, row)]));
     }
 
     #[test]

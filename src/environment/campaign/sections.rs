@@ -55,7 +55,7 @@ const GENERAL: [Parameter; 18] = [
     ),
     Parameter::optional_number(
         "orders_per_year",
-        Range::POSITIVE,
+        Range::closed(1e-3, 366.0),
         "orders of a consumer in a year without contact, to which the order rate is scaled; else as the modules make it",
     ),
     Parameter::boolean("observe_protected", true, "whether policies see age, sex and region"),
@@ -215,7 +215,7 @@ impl Sections {
                         names.push(entry.name);
                         modules.push(module);
                     }
-                    Err(refusal) => refusals.push(refusal),
+                    Err(refusal) => refusals.push(refusal.within(&format!("modules.{}", entry.name))),
                 }
             }
         }
