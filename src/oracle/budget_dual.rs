@@ -63,8 +63,7 @@ struct BudgetDual {
 /// The dual bound of single people.
 #[derive(Clone, Copy, Debug)]
 struct Bound {
-    value: f64,
-    /// Over what the same people are worth without messages.
+    /// Over what the same people are worth without messages; their worth itself varies too much to be compared.
     gain: f64,
     /// Of the gain, by sampling people.
     gain_standard_error: f64,
@@ -77,7 +76,6 @@ impl Bound {
         let solution = people.value(price);
         let (_, variance) = mean_and_variance(&solution.gained);
         Self {
-            value,
             gain: value - solution.value_of_none,
             gain_standard_error: (variance / solution.gained.len().max(1) as f64).sqrt(),
         }
@@ -132,7 +130,6 @@ impl Policy for BudgetDual {
     fn facts(&self) -> Vec<(&'static str, f64)> {
         let mut facts = self.policy.facts();
         facts.push(("dual_price", self.price));
-        facts.push(("dual_bound", self.bound.value));
         facts.push(("dual_bound_gain", self.bound.gain));
         facts.push(("dual_bound_gain_standard_error", self.bound.gain_standard_error));
         facts
