@@ -75,4 +75,4 @@ impl Terms {
 }
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
