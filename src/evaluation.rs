@@ -20,7 +20,7 @@ mod summary;
 mod tally;
 mod unmasked;
 
-pub use appraisal::Appraiser;
+pub use appraisal::{Appraiser, Asked};
 pub use baseline::{BASELINE, NoContact};
 pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit, market_seed};
 pub use evidence::{Evidence, Fit, MissingEvidence, Modelled, Needs};

@@ -21,7 +21,12 @@ pub(super) const ENTRY: Entry<Build> = Entry {
 const PARAMETERS: &[Parameter] = &[
     Parameter::integer("trees", 100, 1, 5_000, "number of trees"),
     Parameter::integer("depth", 3, 1, 8, "splits from the root of a tree to a leaf"),
-    Parameter::number("rate", 0.1, Range { low: 0.0, high: 1.0, low_open: true, high_open: false }, "share of each tree that is added"),
+    Parameter::number(
+        "rate",
+        0.1,
+        Range { low: 0.0, high: 1.0, low_open: true, high_open: false },
+        "share of each tree that is added",
+    ),
     Parameter::number("penalty", 1.0, Range::NON_NEGATIVE, "pseudo-observations that pull each leaf to 0"),
     Parameter::integer("smallest_leaf", 20, 1, 1_000_000, "rounds in a leaf at least"),
     Parameter::integer("sample", 200_000, 100, 200_000, "rounds that it is fitted on at most"),
@@ -38,7 +43,11 @@ fn build(values: &Values, shape: &Shape) -> Result<Box<dyn Fitter>, Refusal> {
         action_count: shape.action_count,
         trees: size("trees"),
         rate: values.number("rate"),
-        grower: Grower { depth: size("depth"), penalty: values.number("penalty"), smallest_leaf: size("smallest_leaf") },
+        grower: Grower {
+            depth: size("depth"),
+            penalty: values.number("penalty"),
+            smallest_leaf: size("smallest_leaf"),
+        },
     }))
 }
 
@@ -103,10 +112,14 @@ impl BoostedFitter {
         let own = |action: usize| {
             let levels = self.factors.get(action);
             // An action without levels (no contact) stands below all others.
-            (0..factors).map(move |factor| levels.and_then(|levels| levels.get(factor)).map_or(-1.0, |level| f64::from(*level)))
+            (0..factors)
+                .map(move |factor| levels.and_then(|levels| levels.get(factor)).map_or(-1.0, |level| f64::from(*level)))
         };
         let shrunk = |(weight, reward): (f64, f64)| (reward + ACTION_STRENGTH * mean) / (weight + ACTION_STRENGTH);
-        sums.into_iter().enumerate().map(|(action, sums)| std::iter::once(shrunk(sums)).chain(own(action)).collect()).collect()
+        sums.into_iter()
+            .enumerate()
+            .map(|(action, sums)| std::iter::once(shrunk(sums)).chain(own(action)).collect())
+            .collect()
     }
 }
 
@@ -169,7 +182,8 @@ mod tests {
             (predicted[round * 2 + action as usize] - truth(action, log.numbers[round])).abs()
         };
         let clear: Vec<usize> = (0..3_000).filter(|round| (log.numbers[*round] - 0.5).abs() > 0.1).collect();
-        let mean = clear.iter().map(|round| error(*round, 0) + error(*round, 1)).sum::<f64>() / (2 * clear.len()) as f64;
+        let mean =
+            clear.iter().map(|round| error(*round, 0) + error(*round, 1)).sum::<f64>() / (2 * clear.len()) as f64;
         assert!(mean < 0.05, "{mean}");
     }
 

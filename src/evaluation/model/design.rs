@@ -47,7 +47,8 @@ impl Design {
             }
         }
         let mut size = context + shape.action_count;
-        let mut action_features: Vec<Vec<usize>> = (0..shape.action_count).map(|action| vec![context + action]).collect();
+        let mut action_features: Vec<Vec<usize>> =
+            (0..shape.action_count).map(|action| vec![context + action]).collect();
         let factors = shape.factors.iter().map(Vec::len).max().unwrap_or(0);
         if factors > 1 {
             for factor in 0..factors {

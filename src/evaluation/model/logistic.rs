@@ -32,7 +32,10 @@ fn build(values: &Values, shape: &Shape) -> Result<Box<dyn Fitter>, Refusal> {
         return Err(Refusal::new(values, "penalty", message, "take fewer columns of context, or kind = \"table\""));
     }
     if shape.lowest < 0.0 || shape.highest > 1.0 {
-        let message = format!("logistic regression needs rewards from 0 to 1, and they go from {} to {}", shape.lowest, shape.highest);
+        let message = format!(
+            "logistic regression needs rewards from 0 to 1, and they go from {} to {}",
+            shape.lowest, shape.highest
+        );
         return Err(Refusal::new(values, "penalty", message, "take kind = \"ridge\" or \"boosted\""));
     }
     Ok(Box::new(LogisticFitter { sample, penalty: values.number("penalty"), action_count: shape.action_count }))
@@ -96,7 +99,8 @@ impl LogisticFitter {
     fn objective(&self, rounds: &[usize], scale: f64, coefficients: &[f64]) -> f64 {
         let penalty: f64 = coefficients[1..].iter().map(|value| value * value).sum();
         let losses = rounds.iter().map(|&round| {
-            let score = score(&self.sample.design, self.sample.context(round), self.sample.actions[round], coefficients);
+            let score =
+                score(&self.sample.design, self.sample.context(round), self.sample.actions[round], coefficients);
             scale * self.sample.weights[round] * (softplus(score) - self.sample.rewards[round] * score)
         });
         losses.sum::<f64>() + 0.5 * self.penalty * penalty

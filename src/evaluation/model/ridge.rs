@@ -135,7 +135,8 @@ impl Fitter for RidgeFitter {
         let mean = if weight > 0.0 { reward / weight } else { 0.0 };
         // Weights only say how rounds compare: the penalty counts as average rounds.
         let penalty = self.penalty * if count > 0.0 && weight > 0.0 { weight / count } else { 1.0 };
-        let coefficients = systems.into_iter().map(|moments| self.solve(moments, mean, penalty)).collect::<Result<_, _>>()?;
+        let coefficients =
+            systems.into_iter().map(|moments| self.solve(moments, mean, penalty)).collect::<Result<_, _>>()?;
         Ok(Box::new(Ridge {
             design: self.design.clone(),
             by_action: self.by_action,

@@ -72,8 +72,9 @@ impl Sample {
 
     /// Says what was left out.
     pub(super) fn note(&self) -> Option<String> {
-        let sampled = (self.threshold < u64::MAX)
-            .then(|| format!("it is fitted on {} of {} rounds, chosen by a hash of their number", self.actions.len(), self.of));
+        let sampled = (self.threshold < u64::MAX).then(|| {
+            format!("it is fitted on {} of {} rounds, chosen by a hash of their number", self.actions.len(), self.of)
+        });
         let notes: Vec<String> = sampled.into_iter().chain(self.design.note()).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
     }

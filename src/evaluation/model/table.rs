@@ -74,7 +74,8 @@ impl Grid {
                 (Axis::Column(index), shape.columns[index].levels)
             } else {
                 let known: Vec<&str> = shape.columns.iter().map(|column| column.name.as_str()).collect();
-                let help = format!("keys are `{}` and the columns of `context`: {}", shape.action_name, known.join(", "));
+                let help =
+                    format!("keys are `{}` and the columns of `context`: {}", shape.action_name, known.join(", "));
                 return Err(refuse(format!("{key:?} is neither the action nor a column of the context"), help));
             };
             if levels == 0 {
@@ -137,8 +138,7 @@ impl Fitter for TableFitter {
         for round in 0..rounds.count() {
             let weight = weights.map_or(1.0, |weights| weights[round]);
             let sums = Sums { count: 1.0, weight, reward: weight * rounds.rewards[round] };
-            let [fine, coarse] =
-                [0, 1].map(|grid| self.grids[grid].cell(rounds.columns, round, rounds.actions[round]));
+            let [fine, coarse] = [0, 1].map(|grid| self.grids[grid].cell(rounds.columns, round, rounds.actions[round]));
             let fold = usize::from(rounds.folds[round]);
             self.fine[fine * self.folds + fold].add(sums);
             self.coarse[coarse * self.folds + fold].add(sums);
@@ -162,7 +162,8 @@ impl Fitter for TableFitter {
         // Weights only say how rounds compare, so pseudo-observations weigh as much as the average round.
         let scale = if all.weight > 0.0 { all.count / all.weight } else { 1.0 };
         let mean = if all.weight > 0.0 { all.reward / all.weight } else { 0.0 };
-        let means = coarse.iter().map(|sums| if sums.weight > 0.0 { sums.reward / sums.weight } else { mean }).collect();
+        let means =
+            coarse.iter().map(|sums| if sums.weight > 0.0 { sums.reward / sums.weight } else { mean }).collect();
         let (rewards, weights) =
             fine.iter().map(|sums| (sums.reward * scale, sums.weight * scale)).unzip::<f64, f64, Vec<f64>, Vec<f64>>();
         Ok(Box::new(Table {
@@ -194,8 +195,7 @@ impl RewardModel for Table {
                 let fine = self.grids[0].cell(rounds.columns, round, action as u32);
                 let mean = self.means[self.grids[1].cell(rounds.columns, round, action as u32)];
                 let weight = self.weights[fine] + self.strength;
-                *reward =
-                    if weight > 0.0 { (self.rewards[fine] + self.strength * mean) / weight } else { mean };
+                *reward = if weight > 0.0 { (self.rewards[fine] + self.strength * mean) / weight } else { mean };
             }
         }
     }

@@ -53,8 +53,7 @@ impl Log {
 
     /// Shows all rounds at once.
     pub(super) fn show<T>(&self, look: impl FnOnce(&Rounds<'_>) -> T) -> T {
-        let columns =
-            [Column { levels: &self.levels, numbers: &[] }, Column { levels: &[], numbers: &self.numbers }];
+        let columns = [Column { levels: &self.levels, numbers: &[] }, Column { levels: &[], numbers: &self.numbers }];
         look(&Rounds {
             first: 0,
             actions: &self.actions,

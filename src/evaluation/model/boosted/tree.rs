@@ -20,7 +20,11 @@ pub(super) struct Tree {
 enum Node {
     Leaf(f64),
     /// Rows whose bin of the feature is at most `last` go to `left`, others to the node after it.
-    Split { feature: u32, last: u8, left: u32 },
+    Split {
+        feature: u32,
+        last: u8,
+        left: u32,
+    },
 }
 
 impl Tree {
