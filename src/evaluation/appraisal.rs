@@ -2,7 +2,8 @@
 
 use super::estimator::{Estimator, Family};
 use super::evidence::{Evidence, MissingEvidence, Needs};
-use super::interval::{IntervalKind, Ratio, standard_error, student_half_width};
+pub use super::interval::Ranged;
+use super::interval::{IntervalKind, Method, Ratio};
 use super::tally::Tally;
 use crate::random::Seed;
 use serde::Serialize;
@@ -49,19 +50,6 @@ impl Default for Settings {
             notes: Vec::new(),
         }
     }
-}
-
-/// A value with its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ranged {
-    /// The estimate, per round.
-    pub value: f64,
-    /// Its standard error over units; infinite (`null` in JSON) with one unit.
-    pub standard_error: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
 }
 
 /// What one estimator says.
@@ -233,21 +221,22 @@ impl Appraiser {
     #[must_use]
     pub fn finish(mut self) -> Appraisal {
         self.tally.close();
-        let rewards = super::tally::Sums { plain: self.tally.reward.clone(), ..Default::default() };
-        let logging = Ratio { rounds: &self.tally.rounds, sums: &rewards };
-        let (logged_value, logged_influence) = (logging.value(), logging.influence());
         let mut first = 0;
-        let mut estimates = Vec::new();
+        let mut ratios = Vec::new();
         for asked in &self.asked {
-            let ratio = Ratio { rounds: &self.tally.rounds, sums: &self.tally.sums[first] };
+            ratios.push(Ratio::of(&self.tally.rounds, &self.tally.sums[first]));
             first += asked.family.members.len();
-            let influence = ratio.influence();
-            let paired: Vec<f64> = influence.iter().zip(&logged_influence).map(|(a, b)| a - b).collect();
+        }
+        let Settings { interval: kind, confidence, resamples, seed, .. } = self.settings;
+        let method = Method { kind, confidence, resamples, seed };
+        let judged = method.judge(&self.tally.rounds, &self.tally.reward, &ratios);
+        let mut estimates = Vec::new();
+        for (asked, [value, difference]) in self.asked.iter().zip(judged) {
             estimates.push(Estimate {
                 estimator: asked.name.clone(),
                 kind: asked.kind,
-                value: self.ranged(ratio.value(), &influence),
-                difference: self.ranged(ratio.value() - logged_value, &paired),
+                value,
+                difference,
                 chosen: None,
             });
         }
@@ -270,12 +259,6 @@ impl Appraiser {
             diagnostics,
             verdict,
         }
-    }
-
-    fn ranged(&self, value: f64, influence: &[f64]) -> Ranged {
-        let standard_error = standard_error(influence);
-        let half = student_half_width(standard_error, influence.len(), self.settings.confidence);
-        Ranged { value, standard_error, low: value - half, high: value + half }
     }
 
     fn verdict(estimates: &[Estimate]) -> Verdict {
