@@ -8,16 +8,19 @@
 pub mod appraisal;
 mod baseline;
 mod comparison;
+mod diagnostics;
 mod entrant;
 pub mod estimator;
 mod evidence;
 mod hash;
 mod interval;
 mod metric;
+mod selection;
 mod spread;
 mod summary;
 mod tally;
 mod unmasked;
+mod verdict;
 
 pub use appraisal::Appraiser;
 pub use baseline::{BASELINE, NoContact};
