@@ -8,6 +8,7 @@
 pub mod appraisal;
 mod baseline;
 mod comparison;
+mod diagnostics;
 mod entrant;
 pub mod estimator;
 mod evidence;
@@ -15,10 +16,12 @@ mod hash;
 mod interval;
 mod metric;
 pub mod model;
+mod selection;
 mod spread;
 mod summary;
 mod tally;
 mod unmasked;
+mod verdict;
 
 pub use appraisal::{Appraiser, Asked};
 pub use baseline::{BASELINE, NoContact};

@@ -1,9 +1,17 @@
 //! One target policy judged on a log: estimates with intervals, diagnostics, and a verdict.
 
+pub use super::diagnostics::{Bin, Calibration, Clipped, Diagnostics, Hidden, Quantile};
+pub use super::interval::Ranged;
+pub use super::verdict::{Cell, Decision, Verdict};
+
+use super::diagnostics::Scan;
 use super::estimator::{Estimator, Family};
 use super::evidence::{Evidence, MissingEvidence, Needs};
-use super::interval::{IntervalKind, Ratio, standard_error, student_half_width};
+use super::interval::{IntervalKind, Method, Ratio, paired, standard_error};
+use super::selection::{Choice, choose};
 use super::tally::Tally;
+use super::verdict::gates::Facts;
+use super::verdict::{Cells, decide, judge};
 use crate::random::Seed;
 use serde::Serialize;
 
@@ -51,19 +59,6 @@ impl Default for Settings {
     }
 }
 
-/// A value with its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Ranged {
-    /// The estimate, per round.
-    pub value: f64,
-    /// Its standard error over units; infinite (`null` in JSON) with one unit.
-    pub standard_error: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-}
-
 /// What one estimator says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
@@ -93,58 +88,6 @@ pub struct Chosen {
     /// Whether the guard held the choice back, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guard: Option<String>,
-}
-
-/// How far the log supports the estimates.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Diagnostics {
-    /// `(sum w)² / sum w²` over rounds.
-    pub effective_sample_size: f64,
-    /// Mean weight; 1 where propensities are right.
-    pub weight_mean: f64,
-    /// Largest weight.
-    pub weight_max: f64,
-    /// Largest weight over the sum of weights.
-    pub share_of_largest_weight: f64,
-    /// Share of the target's mass on cells that the log cannot speak of.
-    pub unsupported_target_mass: f64,
-    /// What a reader should know.
-    pub warnings: Vec<String>,
-}
-
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decision {
-    /// The target is better than the logging policy.
-    Ship,
-    /// It is worse, or no better by what matters.
-    Hold,
-    /// The log cannot tell; more of it could.
-    Explore,
-    /// The estimates are not to be trusted.
-    Unreliable,
-}
-
-/// The decision with its reason.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Verdict {
-    /// What to do.
-    pub decision: Decision,
-    /// One sentence, with the numbers.
-    pub reason: String,
-    /// What to explore; empty for other decisions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cells: Vec<Cell>,
-}
-
-/// Something that the target does and the log cannot speak of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Cell {
-    /// In words: an action, or a context and an action.
-    pub name: String,
-    /// Share of the target's mass.
-    pub target_mass: f64,
 }
 
 /// A judged target; serializes into an element of `targets`.
@@ -177,11 +120,8 @@ pub struct Appraiser {
     settings: Settings,
     action_names: Vec<String>,
     tally: Tally,
-    rows: u64,
-    weight_squares: f64,
-    weight_max: f64,
-    unsupported: Vec<Cell>,
-    target_mass: Vec<f64>,
+    scan: Scan,
+    unsupported: Option<Vec<Cell>>,
 }
 
 impl Appraiser {
@@ -195,11 +135,8 @@ impl Appraiser {
             settings: settings.clone(),
             action_names: action_names.to_vec(),
             tally: Tally::new(members),
-            rows: 0,
-            weight_squares: 0.0,
-            weight_max: 0.0,
-            unsupported: Vec::new(),
-            target_mass: vec![0.0; action_names.len()],
+            scan: Scan::new(action_names.len(), settings.propensities_are_estimated),
+            unsupported: None,
         }
     }
 
@@ -210,61 +147,67 @@ impl Appraiser {
     }
 
     /// The next rounds, with the unit of each: the number of the row from 0, or a hash of the column that names the unit.
+    /// Batches may be cut anywhere: not a bit of the result depends on it.
     ///
     /// # Errors
     /// Where the evidence lacks what an estimator [`needs`](Self::needs).
     pub fn take(&mut self, evidence: &Evidence<'_>, units: &[u64]) -> Result<(), MissingEvidence> {
-        self.tally.take(evidence, units, &members(&self.asked))?;
-        self.rows += evidence.rounds() as u64;
-        for round in 0..evidence.rounds() {
-            let weight = evidence.weight(round);
-            self.weight_squares += weight * weight;
-            self.weight_max = self.weight_max.max(weight);
-        }
-        Ok(())
+        let Self { asked, tally, scan, .. } = self;
+        let estimators = members(asked);
+        let (taken, ()) = rayon::join(|| tally.take(evidence, units, &estimators), || scan.take(evidence));
+        taken
     }
 
-    /// What the target does and the log cannot speak of, where the reader knows it better than by action alone.
+    /// What the target does and the log cannot speak of, where the reader knows it better than by action alone. Without
+    /// it, and where the log does not carry the logging policy's probabilities, these are the actions never logged.
     pub fn unsupported(&mut self, cells: Vec<Cell>) {
-        self.unsupported = cells;
+        self.unsupported = Some(cells);
     }
 
     /// The judgement.
     #[must_use]
     pub fn finish(mut self) -> Appraisal {
         self.tally.close();
-        let rewards = super::tally::Sums { plain: self.tally.reward.clone(), ..Default::default() };
-        let logging = Ratio { rounds: &self.tally.rounds, sums: &rewards };
-        let (logged_value, logged_influence) = (logging.value(), logging.influence());
-        let mut first = 0;
-        let mut estimates = Vec::new();
-        for asked in &self.asked {
-            let ratio = Ratio { rounds: &self.tally.rounds, sums: &self.tally.sums[first] };
-            first += asked.family.members.len();
-            let influence = ratio.influence();
-            let paired: Vec<f64> = influence.iter().zip(&logged_influence).map(|(a, b)| a - b).collect();
-            estimates.push(Estimate {
-                estimator: asked.name.clone(),
-                kind: asked.kind,
-                value: self.ranged(ratio.value(), &influence),
-                difference: self.ranged(ratio.value() - logged_value, &paired),
-                chosen: None,
-            });
-        }
-        let weight: f64 = self.tally.weight.iter().sum();
-        let diagnostics = Diagnostics {
-            effective_sample_size: weight * weight / self.weight_squares,
-            weight_mean: weight / self.rows as f64,
-            weight_max: self.weight_max,
-            share_of_largest_weight: self.weight_max / weight,
-            unsupported_target_mass: self.unsupported.iter().map(|cell| cell.target_mass).sum(),
-            warnings: self.settings.notes.clone(),
+        let tally = &self.tally;
+        let (ratios, chosen) = self.choose();
+        let Settings { interval: kind, confidence, resamples, seed, .. } = self.settings;
+        let method = Method { kind, confidence, resamples, seed };
+        let judged = method.judge(&tally.rounds, &tally.reward, &ratios);
+        let estimates: Vec<Estimate> = (self.asked.iter().zip(judged).zip(chosen))
+            .map(|((asked, [value, difference]), chosen)| {
+                let (estimator, kind) = (asked.name.clone(), asked.kind);
+                Estimate { estimator, kind, value, difference, chosen }
+            })
+            .collect();
+        let (mut diagnostics, cells) = (self.scan.finish(), self.cells());
+        diagnostics.unsupported_target_mass = cells.unsupported.iter().map(|cell| cell.target_mass).sum();
+        let weights = Ratio::mean(&tally.rounds, &tally.weight);
+        diagnostics.weight_mean_standard_error = standard_error(&weights.influence());
+        let place = |kind: &str| self.asked.iter().position(|asked| asked.kind == kind);
+        let direct = place("dm").zip(place("dr"));
+        diagnostics.direct_disagreement = direct.map(|(dm, dr)| disagreement(&ratios[dm], &ratios[dr]));
+        let judge = judge(&self.asked.iter().map(|asked| asked.kind).collect::<Vec<_>>());
+        let logging = Ratio::mean(&tally.rounds, &tally.reward);
+        let facts = Facts {
+            diagnostics: &diagnostics,
+            rounds: self.scan.rounds,
+            units: tally.units(),
+            skewness: ratios
+                .get(judge)
+                .map_or(0.0, |ratio| skewness(&paired(&ratio.influence(), &logging.influence()))),
+            direct: direct.map(|(dm, dr)| {
+                let robust = &estimates[dr].difference;
+                (estimates[dm].difference.value, [robust.low, robust.high])
+            }),
+            overturned_by: overturned_by(&diagnostics, logging.value()),
         };
-        let verdict = Self::verdict(&estimates);
+        let (verdict, mut warnings) = decide(estimates.get(judge), &facts, cells, self.settings.margin, confidence);
+        warnings.extend(self.settings.notes.iter().cloned());
+        diagnostics.warnings = warnings;
         Appraisal {
-            rows: self.rows,
-            units: self.tally.units(),
-            units_are_pooled: self.tally.is_pooled(),
+            rows: self.scan.rounds,
+            units: tally.units(),
+            units_are_pooled: tally.is_pooled(),
             name: self.target,
             estimates,
             diagnostics,
@@ -272,20 +215,62 @@ impl Appraiser {
         }
     }
 
-    fn ranged(&self, value: f64, influence: &[f64]) -> Ranged {
-        let standard_error = standard_error(influence);
-        let half = student_half_width(standard_error, influence.len(), self.settings.confidence);
-        Ranged { value, standard_error, low: value - half, high: value + half }
+    /// The member of each family that is believed.
+    fn choose(&self) -> (Vec<Ratio<'_>>, Vec<Option<Chosen>>) {
+        let mut sums = self.tally.sums.iter();
+        let choose = |asked: &Asked| {
+            let members = &asked.family.members;
+            let ratios: Vec<Ratio<'_>> =
+                sums.by_ref().take(members.len()).map(|sums| Ratio::of(&self.tally.rounds, sums)).collect();
+            let Choice { index, guard } = choose(&ratios);
+            let chosen = asked.family.parameter.filter(|_| members.len() > 1).map(|parameter| Chosen {
+                parameter,
+                value: members[index].value,
+                candidates: members.len(),
+                guard,
+            });
+            (ratios[index], chosen)
+        };
+        self.asked.iter().map(choose).unzip()
     }
 
-    fn verdict(estimates: &[Estimate]) -> Verdict {
-        let (decision, reason) = match estimates.first() {
-            Some(estimate) if estimate.difference.low > 0.0 => (Decision::Ship, "the difference is above 0".to_owned()),
-            Some(_) => (Decision::Hold, "the difference is not above 0".to_owned()),
-            None => (Decision::Unreliable, "no estimator was asked for".to_owned()),
+    /// What the log says nothing of, and what it says least of.
+    fn cells(&self) -> Cells {
+        let (rounds, actions) = (self.scan.rounds as f64, &self.scan.actions);
+        let cell = |action: usize| Cell {
+            name: self.action_names.get(action).cloned().unwrap_or_else(|| action.to_string()),
+            target_mass: actions[action].target / rounds,
         };
-        Verdict { decision, reason, cells: Vec::new() }
+        let never = || {
+            let unknown = |action: &usize| actions[*action].rounds == 0 && actions[*action].target > 0.0;
+            (0..actions.len()).filter(unknown).filter(|_| !self.scan.knows_logging).map(cell).collect()
+        };
+        let mut unsupported: Vec<Cell> = self.unsupported.clone().unwrap_or_else(never);
+        unsupported.sort_by(|first, second| second.target_mass.total_cmp(&first.target_mass));
+        let mut thin: Vec<usize> = (0..actions.len()).filter(|action| actions[*action].weight_squares > 0.0).collect();
+        thin.sort_by(|first, second| actions[*second].weight_squares.total_cmp(&actions[*first].weight_squares));
+        Cells { unsupported, thin: thin.into_iter().map(cell).collect() }
     }
+}
+
+/// By how many standard errors of their difference two estimates differ.
+fn disagreement(first: &Ratio<'_>, second: &Ratio<'_>) -> f64 {
+    let error = standard_error(&paired(&first.influence(), &second.influence()));
+    let difference = first.value() - second.value();
+    if difference == 0.0 { 0.0 } else { difference / error }
+}
+
+/// Third moment over the variance's 3/2.
+fn skewness(influence: &[f64]) -> f64 {
+    let units = influence.len() as f64;
+    let squares: f64 = influence.iter().map(|value| value * value).sum::<f64>() / units;
+    let cubes: f64 = influence.iter().map(|value| value * value * value).sum::<f64>() / units;
+    if squares > 0.0 { cubes / (squares * squares.sqrt()) } else { 0.0 }
+}
+
+/// The least gamma whose bounds hold the logging policy's value.
+fn overturned_by(diagnostics: &Diagnostics, logged: f64) -> Option<f64> {
+    diagnostics.hidden_causes.iter().find(|bound| bound.low <= logged && logged <= bound.high).map(|bound| bound.gamma)
 }
 
 fn members(asked: &[Asked]) -> Vec<&dyn Estimator> {

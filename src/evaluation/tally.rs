@@ -272,3 +272,58 @@ fn mixed(unit: u64) -> u64 {
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::estimator::testing::{Market, build};
+
+    /// Of a log of `rounds` rounds with these units, in batches.
+    fn tally(rounds: u32, unit: impl Fn(u64) -> u64, batch: usize) -> Tally {
+        let log = Market::TWO_CONTEXTS.log(rounds, 1);
+        let units: Vec<u64> = (0..u64::from(rounds)).map(unit).collect();
+        let mut tally = Tally::new(2);
+        for start in (0..units.len()).step_by(batch) {
+            let part = start..(start + batch).min(units.len());
+            let estimators = [&*build("dr"), &*build("snips")];
+            tally.take(&log.evidence().part(part.clone()), &units[part], &estimators).unwrap();
+        }
+        tally.close();
+        tally
+    }
+
+    #[test]
+    fn rounds_that_are_units_equal_units_by_name() {
+        let rows = tally(3_000, |round| round, 1_000);
+        let named = tally(3_000, mixed, 1_000);
+        assert_eq!((rows.units(), &rows.sums, &rows.weight), (3_000, &named.sums, &named.weight));
+        // Rounds first, then a unit that was met.
+        let mixed = tally(3_000, |round| round.min(2_000), 1_000);
+        assert_eq!((mixed.units(), mixed.rounds[2_000]), (2_001, 1_000.0));
+        assert_eq!(mixed.sums[0].plain[..2_000], rows.sums[0].plain[..2_000]);
+    }
+
+    #[test]
+    fn units_meet_again() {
+        let tally = tally(3_000, |round| round % 7 * 1_000_003, 512);
+        assert_eq!(tally.rounds, [429.0, 429.0, 429.0, 429.0, 428.0, 428.0, 428.0]);
+        assert_eq!((tally.sums[0].numerator.len(), tally.sums[1].plain.len()), (0, 0));
+        assert!((tally.sums[1].denominator.iter().sum::<f64>() - tally.weight.iter().sum::<f64>()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn many_units_are_pooled_whole() {
+        let count = EXACT_UNITS as u32 + 20_000;
+        let few = tally(count, |round| round % EXACT_UNITS as u64, 50_000);
+        let many = tally(count, |round| round, 50_000);
+        assert!(!few.is_pooled() && many.is_pooled());
+        assert_eq!(few.units(), EXACT_UNITS);
+        // About 65,536 (1 - exp(-2.31)) groups are met: 59,000, by a standard deviation of about 100.
+        assert!((many.units() as f64 - 59_000.0).abs() < 500.0, "{}", many.units());
+        assert_eq!(many.rounds.iter().sum::<f64>(), f64::from(count));
+        let total = |tally: &Tally| tally.sums[0].plain.iter().sum::<f64>();
+        assert!((total(&many) / total(&few) - 1.0).abs() < 1e-12);
+        // Neither the batches nor the way there matter: by name, the same units fall into the same groups.
+        assert_eq!(tally(count, |round| round, 777).sums, many.sums);
+    }
+}
