@@ -5,6 +5,8 @@ mod bandits;
 mod cdnow;
 mod command_line;
 mod conformance;
+mod evaluate;
+mod evaluate_obd;
 mod every_scenario;
 mod exact_24;
 mod explain;

@@ -19,9 +19,21 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("oracles", "Oracles", "May look inside the market; they show what could be reached. `kind` of a `[[policy]]`."),
     ("modules", "Response modules", "Forces that move consumers. `[modules.NAME]`."),
     ("channels", "Channels", "Ways to reach a consumer. `kind` of a `[[channel]]`."),
-    ("estimators", "Estimators", "Judge a policy on the log of another. `kind` of an `[[estimator]]` in an evaluation file."),
-    ("reward_models", "Reward models", "What an action is expected to bring. `kind` of `[reward_model]` in an evaluation file."),
-    ("propensity_models", "Propensity models", "For logs without propensities. `kind` of `[propensity_model]` in an evaluation file."),
+    (
+        "estimators",
+        "Estimators",
+        "Judge a policy on the log of another. `kind` of an `[[estimator]]` in an evaluation file.",
+    ),
+    (
+        "reward_models",
+        "Reward models",
+        "What an action is expected to bring. `kind` of `[reward_model]` in an evaluation file.",
+    ),
+    (
+        "propensity_models",
+        "Propensity models",
+        "For logs without propensities. `kind` of `[propensity_model]` in an evaluation file.",
+    ),
     ("targets", "Targets", "What can be judged on a log. `kind` of a `[[target]]` in an evaluation file."),
 ];
 
