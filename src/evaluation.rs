@@ -12,6 +12,7 @@ pub mod estimator;
 mod evidence;
 mod hash;
 mod metric;
+pub mod sequence;
 mod spread;
 mod summary;
 mod unmasked;
