@@ -10,13 +10,22 @@
 //! ([`Prepared::linearised`], for the delta method). Sums over trajectories are taken in chunks whose size is fixed, in
 //! order, so that the bytes do not depend on the number of threads.
 
+mod chain;
+mod dual_dice;
 mod forms;
+mod fqe;
 mod gathering;
 mod interval;
+mod linear;
+mod magic;
+mod mis;
 mod pdis;
 mod returns;
+mod sequence_dr;
 mod tis;
 mod trajectories;
+mod values;
+mod wdr;
 mod wis;
 mod wpdis;
 
@@ -33,7 +42,18 @@ use crate::registry::{Entry, Refusal, Values};
 use std::fmt;
 
 /// All estimators of sequences.
-pub const SEQUENCE_ESTIMATORS: &[Entry<SequenceBuild>] = &[tis::ENTRY, wis::ENTRY, pdis::ENTRY, wpdis::ENTRY];
+pub const SEQUENCE_ESTIMATORS: &[Entry<SequenceBuild>] = &[
+    tis::ENTRY,
+    wis::ENTRY,
+    pdis::ENTRY,
+    wpdis::ENTRY,
+    sequence_dr::ENTRY,
+    wdr::ENTRY,
+    magic::ENTRY,
+    fqe::ENTRY,
+    mis::ENTRY,
+    dual_dice::ENTRY,
+];
 
 /// Makes an estimator from the values of a file.
 pub type SequenceBuild = fn(&Values) -> Result<Box<dyn SequenceEstimator>, Refusal>;

@@ -63,13 +63,17 @@ pub fn estimate(
     Ok(SequenceEstimate { value, standard_error, low, high, unsupported_target_mass, ratios, notes })
 }
 
+/// Variance of a mean of influences; 0 of one.
+pub(super) fn variance_of_mean(influence: &[f64]) -> f64 {
+    mean_and_variance(influence).1 / influence.len() as f64
+}
+
 fn student(linearised: &Linearised, tail: f64) -> (f64, f64, f64) {
     let count = linearised.influence.len() as f64;
     if count < 2.0 {
         return (0.0, linearised.value, linearised.value);
     }
-    let (_, variance) = mean_and_variance(&linearised.influence);
-    let standard_error = (variance / count).sqrt();
+    let standard_error = variance_of_mean(&linearised.influence).sqrt();
     let half = standard_error * student_t_quantile(1.0 - tail, count - 1.0);
     (standard_error, linearised.value - half, linearised.value + half)
 }
@@ -77,6 +81,11 @@ fn student(linearised: &Linearised, tail: f64) -> (f64, f64, f64) {
 fn bootstrap(prepared: &dyn Prepared, count: usize, resamples: u32, tail: f64, seed: Seed) -> (f64, f64, f64) {
     let value = |resample| prepared.value(&drawn(count, resample, seed));
     let mut values: Vec<f64> = (0..resamples.max(2)).into_par_iter().map(value).collect();
+    // A resample without a solution (a singular fit) is left out.
+    values.retain(|value| value.is_finite());
+    if values.len() < 2 {
+        return (f64::NAN, f64::NAN, f64::NAN);
+    }
     let (_, variance) = mean_and_variance(&values);
     values.sort_by(f64::total_cmp);
     (variance.sqrt(), quantile(&values, tail), quantile(&values, 1.0 - tail))

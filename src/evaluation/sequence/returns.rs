@@ -1,6 +1,7 @@
 //! Products of importance weights along trajectories, and weighted sums of what each step adds.
 
 use super::trajectories::{Horizon, Trajectories};
+use super::values::RowValue;
 use super::{Linearised, Prepared, SequenceFailure};
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -30,10 +31,9 @@ pub(super) fn per_trajectory(log: &Trajectories, value: impl Fn(usize) -> f64 + 
 }
 
 /// Fills the rows of every trajectory, in parallel.
-pub(super) fn per_row(log: &Trajectories, fill: impl Fn(usize, &mut [f64]) + Sync) -> Vec<f64> {
-    let mut values = vec![0.0; log.rows()];
+pub(super) fn per_row<T: Send>(log: &Trajectories, values: &mut [T], fill: impl Fn(usize, &mut [T]) + Sync) {
     let mut parts = Vec::new();
-    let mut rest = values.as_mut_slice();
+    let mut rest = values;
     for chunk in 0..log.len().div_ceil(CHUNK_TRAJECTORIES) {
         let first = chunk * CHUNK_TRAJECTORIES;
         let last = (first + CHUNK_TRAJECTORIES).min(log.len());
@@ -48,7 +48,6 @@ pub(super) fn per_row(log: &Trajectories, fill: impl Fn(usize, &mut [f64]) + Syn
             part = later;
         }
     });
-    values
 }
 
 /// Powers of the discount factor, one per step of the longest trajectory.
@@ -64,7 +63,8 @@ pub(super) fn cumulative_weights(log: &Trajectories) -> Result<Vec<f64>, Sequenc
     if log.shape.horizon == Horizon::Endless && log.shape.discount >= 1.0 {
         return Err(SequenceFailure::AverageReward);
     }
-    let weights = per_row(log, |trajectory, weights| {
+    let mut weights = vec![0.0; log.rows()];
+    per_row(log, &mut weights, |trajectory, weights| {
         let mut product = 1.0;
         for (row, weight) in log.rows_of(trajectory).zip(weights) {
             product *= log.weight(row);
@@ -76,6 +76,25 @@ pub(super) fn cumulative_weights(log: &Trajectories) -> Result<Vec<f64>, Sequenc
         Some(step) => Err(SequenceFailure::Overflow { step }),
         None => Ok(weights),
     }
+}
+
+/// What each row adds to what a model of values says (`r + discount v(next) - q(row)`), and what the model says of the
+/// first state of each trajectory. Beyond a time limit nothing is asked, or, with an endless horizon, the last row stands
+/// for what follows: it adds nothing to its own value.
+pub(super) fn corrections(log: &Trajectories, values: &[RowValue]) -> (Vec<f64>, Vec<f64>) {
+    let mut additions = vec![0.0; log.rows()];
+    per_row(log, &mut additions, |trajectory, own| {
+        let rows = log.rows_of(trajectory);
+        for (row, addition) in rows.clone().zip(own) {
+            let is_last = row + 1 == rows.end;
+            let later = if is_last { 0.0 } else { values[row + 1].of_state };
+            let cut = is_last && !log.terminated[trajectory] && log.shape.horizon == Horizon::Endless;
+            let addition_here = log.rewards[row] + log.shape.discount * later - values[row].of_action;
+            *addition = if cut { 0.0 } else { addition_here };
+        }
+    });
+    let base = per_trajectory(log, |trajectory| values[log.rows_of(trajectory).start].of_state);
+    (additions, base)
 }
 
 /// What a reader of a sum over logged steps must know where more was asked.
@@ -95,13 +114,13 @@ pub(super) fn notes(log: &Trajectories) -> Vec<String> {
 /// A trajectory that terminated stays in the normalisation with its last weight and adds nothing; one that the time limit
 /// cut leaves it, and what a step adds counts for the share of trajectories that reach it.
 pub(super) struct Stepwise<'a> {
-    log: &'a Trajectories,
+    pub log: &'a Trajectories,
     weights: Vec<f64>,
     additions: Cow<'a, [f64]>,
     /// Per trajectory; empty for none.
     base: Vec<f64>,
-    /// Discount of each step, times whatever share of it is taken.
-    factors: Vec<f64>,
+    /// Discount of each step.
+    pub discounts: Vec<f64>,
     notes: Vec<String>,
 }
 
@@ -126,14 +145,8 @@ impl StepSums {
 impl<'a> Stepwise<'a> {
     /// `base` is empty for none.
     pub fn new(log: &'a Trajectories, additions: Cow<'a, [f64]>, base: Vec<f64>) -> Result<Self, SequenceFailure> {
-        let (weights, factors) = (cumulative_weights(log)?, discounts(log));
-        Ok(Self { log, weights, additions, base, factors, notes: Vec::new() })
-    }
-
-    /// Takes only a share of what each step adds.
-    pub fn taking(mut self, shares: &[f64]) -> Self {
-        self.factors.iter_mut().zip(shares).for_each(|(factor, share)| *factor *= share);
-        self
+        let (weights, discounts) = (cumulative_weights(log)?, discounts(log));
+        Ok(Self { log, weights, additions, base, discounts, notes: Vec::new() })
     }
 
     /// Adds what the reader must know.
@@ -146,7 +159,7 @@ impl<'a> Stepwise<'a> {
     pub fn by_trajectory(&self) -> Vec<f64> {
         per_trajectory(self.log, |trajectory| {
             let rows = self.log.rows_of(trajectory);
-            let steps = self.weights[rows.clone()].iter().zip(&self.additions[rows]).zip(&self.factors);
+            let steps = self.weights[rows.clone()].iter().zip(&self.additions[rows]).zip(&self.discounts);
             let sum: f64 = steps.map(|((weight, addition), factor)| factor * (weight * addition)).sum();
             self.base.get(trajectory).copied().unwrap_or(0.0) + sum
         })
@@ -199,36 +212,36 @@ impl<'a> Stepwise<'a> {
         if self.base.is_empty() { 0.0 } else { weighted_sum(&self.base, counts) / total }
     }
 
-    /// The normalised estimate.
-    fn normalised(&self, counts: &[f64]) -> f64 {
+    /// The normalised estimate, each step times its factor.
+    pub fn normalised(&self, counts: &[f64], factors: &[f64]) -> f64 {
         let total: f64 = counts.iter().sum();
         let sums = self.sums(counts);
         let steps: f64 =
-            sums.iter().zip(&self.factors).map(|(sum, factor)| factor * (sum.reached / total) * sum.ratio()).sum();
+            sums.iter().zip(factors).map(|(sum, factor)| factor * (sum.reached / total) * sum.ratio()).sum();
         self.base_mean(counts, total) + steps
     }
 
     /// First step without any weight left.
-    fn exhausted(&self, sums: &[StepSums]) -> Option<usize> {
+    pub fn exhausted(&self, sums: &[StepSums]) -> Option<usize> {
         sums.iter().position(|sum| sum.weight <= 0.0)
     }
 
     /// The derivative of the normalised estimate by the share of each trajectory.
-    fn normalised_influence(&self, sums: &[StepSums]) -> Vec<f64> {
+    pub fn normalised_influence(&self, sums: &[StepSums], factors: &[f64]) -> Vec<f64> {
         let log = self.log;
         let total = log.len() as f64;
         let slopes: Vec<f64> = sums
             .iter()
-            .zip(&self.factors)
+            .zip(factors)
             .map(|(sum, factor)| if sum.weight > 0.0 { factor * sum.reached / sum.weight } else { 0.0 })
             .collect();
         // Up to each step: what a trajectory that reaches it stands for, beside its weight.
         let mut reaching = vec![0.0; sums.len() + 1];
         for (step, sum) in sums.iter().enumerate() {
-            reaching[step + 1] = reaching[step] + self.factors[step] * sum.ratio();
+            reaching[step + 1] = reaching[step] + factors[step] * sum.ratio();
         }
         let mean: f64 =
-            sums.iter().zip(&self.factors).map(|(sum, factor)| factor * (sum.reached / total) * sum.ratio()).sum();
+            sums.iter().zip(factors).map(|(sum, factor)| factor * (sum.reached / total) * sum.ratio()).sum();
         // From each step on: what the weight of a trajectory that terminated takes away.
         let mut taken = vec![0.0; sums.len() + 1];
         for step in (0..sums.len()).rev() {
@@ -273,7 +286,7 @@ pub(super) struct Normalised<'a> {
 
 impl Prepared for Normalised<'_> {
     fn value(&self, counts: &[f64]) -> f64 {
-        self.steps.normalised(counts)
+        self.steps.normalised(counts, &self.steps.discounts)
     }
 
     fn linearised(&self) -> Result<Linearised, SequenceFailure> {
@@ -286,7 +299,12 @@ impl Prepared for Normalised<'_> {
             }
             notes.push(format!("from step {step} on, no weight is left: the model of later rewards stands alone"));
         }
-        let influence = self.steps.normalised_influence(&sums);
-        Ok(Linearised { value: self.steps.normalised(&once), influence, notes, ..Linearised::default() })
+        let influence = self.steps.normalised_influence(&sums, &self.steps.discounts);
+        Ok(Linearised {
+            value: self.steps.normalised(&once, &self.steps.discounts),
+            influence,
+            notes,
+            ..Linearised::default()
+        })
     }
 }

@@ -3,6 +3,7 @@
 //! Rewards r(0, .) = (0, .5), r(1, .) = (1, .2); transitions P(. | 0, 0) = (.8, .2), (0, 1) = (.3, .7), (1, 0) = (.1, .9),
 //! (1, 1) = (.6, .4); start in 0; discount .9; the log is uniform; the target does (.2, .8) in 0 and (.9, .1) in 1.
 
+use super::values::RowValue;
 use super::{
     Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceEstimator, SequenceFailure, Shape, StateShape, Trajectories,
     TrajectoryBuilder,
@@ -68,6 +69,15 @@ pub(super) fn one_hot(log: &Trajectories) -> Trajectories {
     featured.shape.state = StateShape::Features(states);
     featured.features =
         log.states.iter().flat_map(|own| (0..states as u32).map(move |s| f32::from(s == *own))).collect();
+    featured.states.clear();
+    featured
+}
+
+/// The same log with the number of the state as its feature.
+pub(super) fn one_feature(log: &Trajectories) -> Trajectories {
+    let mut featured = log.clone();
+    featured.shape.state = StateShape::Features(1);
+    featured.features = log.states.iter().map(|state| *state as f32).collect();
     featured.states.clear();
     featured
 }
@@ -151,6 +161,21 @@ pub(super) fn best_values(steps: u32) -> [f64; 2] {
         later = [0, 1].map(|s| f64::max(action_value(later, s, 0), action_value(later, s, 1)));
     }
     later
+}
+
+/// A share of the exact values of the target in every row.
+pub(super) fn exact_values(log: &Trajectories, share: f64) -> Vec<RowValue> {
+    let mut exact = vec![RowValue::default(); log.rows()];
+    for trajectory in 0..log.len() {
+        let rows = log.rows_of(trajectory);
+        for row in rows.clone() {
+            let later = values(TARGET, (rows.end - row - 1) as u32);
+            let (state, action) = (log.states[row] as usize, log.actions[row] as usize);
+            exact[row].of_action = share * action_value(later, state, action);
+            exact[row].of_state = share * values(TARGET, (rows.end - row) as u32)[state];
+        }
+    }
+    exact
 }
 
 /// Expected discounted return of an action, with what its successors are worth.
