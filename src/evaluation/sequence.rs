@@ -11,6 +11,7 @@
 //! order, so that the bytes do not depend on the number of threads.
 
 mod chain;
+mod diagnostics;
 mod dual_dice;
 mod forms;
 mod fqe;
@@ -34,6 +35,9 @@ mod properties;
 #[cfg(test)]
 mod testing;
 
+pub use diagnostics::{
+    MOST_STEPS_FOR_PRODUCTS, SequenceDiagnostics, default_estimators, diagnose, unsupported_warning,
+};
 pub use gathering::{Rows, TrajectoryBuilder, TrajectoryFault};
 pub use interval::{SequenceEstimate, SequenceInterval, estimate};
 pub use trajectories::{Horizon, LawShape, Shape, StateShape, Trajectories};

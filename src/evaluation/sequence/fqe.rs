@@ -36,7 +36,7 @@ impl Prepared for ValueModel<'_> {
     }
 
     fn linearised(&self) -> Result<Linearised, SequenceFailure> {
-        self.from_all()
+        self.with_influences()
     }
 }
 

@@ -96,7 +96,7 @@ fn drawn(count: usize, resample: u32, seed: Seed) -> Vec<f64> {
     let mut stream = seed.stream(Purpose::Bootstrap, resample, 0);
     let mut counts = vec![0.0; count];
     for _ in 0..count {
-        counts[(u64::from(stream.word()) * count as u64 >> 32) as usize] += 1.0;
+        counts[((u64::from(stream.word()) * count as u64) >> 32) as usize] += 1.0;
     }
     counts
 }

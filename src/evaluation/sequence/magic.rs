@@ -51,7 +51,7 @@ impl SequenceEstimator for Blended {
     fn prepare<'a>(&self, log: &'a Trajectories) -> Result<Box<dyn Prepared + 'a>, SequenceFailure> {
         let model = ValueModel::new(log, self.recipe)?;
         let steps = wdr::with_values(log, &model.row_values(self.recipe.folds)?)?.steps;
-        Ok(Box::new(Blend::new(steps, Some(model.from_all()?.influence), self.bias_confidence)))
+        Ok(Box::new(Blend::new(steps, Some(model.with_influences()?.influence), self.bias_confidence)))
     }
 }
 

@@ -55,14 +55,8 @@ pub(super) fn discounts(log: &Trajectories) -> Vec<f64> {
     std::iter::successors(Some(1.0), |weight| Some(weight * log.shape.discount)).take(log.longest).collect()
 }
 
-/// `rho_{0:t}` of every row: the product of the importance weights of its trajectory up to and with it.
-///
-/// # Errors
-/// Where a product is beyond the range of numbers, or where a sum of discounted rewards is not what is asked.
-pub(super) fn cumulative_weights(log: &Trajectories) -> Result<Vec<f64>, SequenceFailure> {
-    if log.shape.horizon == Horizon::Endless && log.shape.discount >= 1.0 {
-        return Err(SequenceFailure::AverageReward);
-    }
+/// `rho_{0:t}` of every row: the product of the importance weights of its trajectory up to and with it. It may overflow.
+pub(super) fn products(log: &Trajectories) -> Vec<f64> {
     let mut weights = vec![0.0; log.rows()];
     per_row(log, &mut weights, |trajectory, weights| {
         let mut product = 1.0;
@@ -71,6 +65,18 @@ pub(super) fn cumulative_weights(log: &Trajectories) -> Result<Vec<f64>, Sequenc
             *weight = product;
         }
     });
+    weights
+}
+
+/// The [`products`], checked.
+///
+/// # Errors
+/// Where a product is beyond the range of numbers, or where a sum of discounted rewards is not what is asked.
+pub(super) fn cumulative_weights(log: &Trajectories) -> Result<Vec<f64>, SequenceFailure> {
+    if log.shape.horizon == Horizon::Endless && log.shape.discount >= 1.0 {
+        return Err(SequenceFailure::AverageReward);
+    }
+    let weights = products(log);
     let beyond = |trajectory| log.rows_of(trajectory).position(|row| !weights[row].is_finite());
     match (0..log.len()).filter_map(beyond).min() {
         Some(step) => Err(SequenceFailure::Overflow { step }),

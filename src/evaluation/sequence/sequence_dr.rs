@@ -27,7 +27,7 @@ pub(super) const ENTRY: Entry<SequenceBuild> = Entry {
 struct DoublyRobust(Recipe);
 
 /// The estimate with given values of every row.
-pub(super) fn with_values<'a>(log: &'a Trajectories, values: &[RowValue]) -> Result<Mean, SequenceFailure> {
+pub(super) fn with_values(log: &Trajectories, values: &[RowValue]) -> Result<Mean, SequenceFailure> {
     let (additions, base) = corrections(log, values);
     let values = Stepwise::new(log, Cow::Owned(additions), base)?.by_trajectory();
     Ok(Mean { values, notes: Vec::new() })

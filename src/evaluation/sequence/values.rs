@@ -110,7 +110,7 @@ impl<'a> ValueModel<'a> {
     }
 
     /// The same with its influences.
-    pub fn from_all(&self) -> Result<Linearised, SequenceFailure> {
+    pub fn with_influences(&self) -> Result<Linearised, SequenceFailure> {
         match self {
             Self::Table(chain) => Ok(chain.linearised()),
             Self::Linear(linear) => linear.linearised(),
