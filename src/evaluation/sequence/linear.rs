@@ -5,9 +5,14 @@
 //! (those with a known successor for B), with `ridge` on the diagonal. Values follow `w_k = rho + discount B w_{k-1}` for k
 //! steps to go, or the fixed point of it, which is that of LSTDQ (Lagoudakis and Parr 2003).
 
+mod algebra;
+
+pub(super) use algebra::eliminate;
+
 use super::returns::{per_trajectory, weighted_sum};
 use super::trajectories::{Horizon, LawShape, StateShape, Trajectories};
 use super::{Linearised, SequenceFailure};
+use algebra::{Cholesky, add, dot, outer, times, transposed_times};
 use rayon::prelude::*;
 
 /// Most unknowns: the square of them is kept some 20 times.
@@ -337,102 +342,4 @@ struct Slopes {
     of_next: Vec<f64>,
     /// Per action, `width × width`.
     of_mean: Vec<f64>,
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn add(sums: &mut [f64], values: &[f64], times: f64) {
-    sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += times * value);
-}
-
-/// Adds `times a b'`, row-major.
-fn outer(sums: &mut [f64], a: &[f64], b: &[f64], times: f64) {
-    for (row, a) in sums.chunks_exact_mut(b.len()).zip(a) {
-        add(row, b, times * a);
-    }
-}
-
-fn times(matrix: &[f64], vector: &[f64]) -> Vec<f64> {
-    matrix.chunks_exact(vector.len()).map(|row| dot(row, vector)).collect()
-}
-
-fn transposed_times(matrix: &[f64], vector: &[f64]) -> Vec<f64> {
-    let mut product = vec![0.0; vector.len()];
-    matrix.chunks_exact(vector.len()).zip(vector).for_each(|(row, times)| add(&mut product, row, *times));
-    product
-}
-
-/// A symmetric positive definite matrix as `L L'`.
-struct Cholesky {
-    lower: Vec<f64>,
-    width: usize,
-}
-
-impl Cholesky {
-    /// Of a matrix with `ridge` added to its diagonal.
-    fn new(matrix: &[f64], width: usize, ridge: f64) -> Result<Self, SequenceFailure> {
-        let mut lower = matrix.to_vec();
-        for row in 0..width {
-            for column in 0..=row {
-                let known: f64 = (0..column).map(|k| lower[row * width + k] * lower[column * width + k]).sum();
-                let rest = matrix[row * width + column] + if row == column { ridge } else { 0.0 } - known;
-                if row == column && (rest <= 0.0 || !rest.is_finite()) {
-                    return Err(SequenceFailure::Singular);
-                }
-                lower[row * width + column] =
-                    if row == column { rest.sqrt() } else { rest / lower[column * width + column] };
-            }
-        }
-        Ok(Self { lower, width })
-    }
-
-    /// Solves in place.
-    fn solve(&self, vector: &mut [f64]) {
-        let width = self.width;
-        for row in 0..width {
-            let known: f64 = (0..row).map(|k| self.lower[row * width + k] * vector[k]).sum();
-            vector[row] = (vector[row] - known) / self.lower[row * width + row];
-        }
-        for row in (0..width).rev() {
-            let known: f64 = (row + 1..width).map(|k| self.lower[k * width + row] * vector[k]).sum();
-            vector[row] = (vector[row] - known) / self.lower[row * width + row];
-        }
-    }
-}
-
-/// Solves a row-major system by Gaussian elimination with partial pivoting; ties go to the lowest row.
-pub(super) fn eliminate(mut system: Vec<f64>, right: &[f64]) -> Result<Vec<f64>, SequenceFailure> {
-    let size = right.len();
-    let mut solution = right.to_vec();
-    for pivot in 0..size {
-        let mut best = pivot;
-        for row in pivot + 1..size {
-            if system[row * size + pivot].abs() > system[best * size + pivot].abs() {
-                best = row;
-            }
-        }
-        if system[best * size + pivot].abs() < 1e-12 || !system[best * size + pivot].is_finite() {
-            return Err(SequenceFailure::Singular);
-        }
-        if best != pivot {
-            (0..size).for_each(|column| system.swap(pivot * size + column, best * size + column));
-            solution.swap(pivot, best);
-        }
-        let (above, below) = system.split_at_mut((pivot + 1) * size);
-        let own = &above[pivot * size..];
-        for (offset, row) in below.chunks_exact_mut(size).enumerate() {
-            let factor = row[pivot] / own[pivot];
-            if factor != 0.0 {
-                add(&mut row[pivot..], &own[pivot..], -factor);
-                solution[pivot + 1 + offset] -= factor * solution[pivot];
-            }
-        }
-    }
-    for row in (0..size).rev() {
-        let known = dot(&system[row * size + row + 1..(row + 1) * size], &solution[row + 1..]);
-        solution[row] = (solution[row] - known) / system[row * size + row];
-    }
-    Ok(solution)
 }

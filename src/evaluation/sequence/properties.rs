@@ -3,7 +3,8 @@
 use super::Prepared;
 use super::testing::{DISCOUNT, Given, TARGET, drawn_log, log, one_feature, one_hot, value, values};
 use super::{
-    Horizon, LawShape, Rows, SequenceInterval, Shape, StateShape, TrajectoryBuilder, TrajectoryFault, estimate,
+    Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceFailure, SequenceInterval, Shape, StateShape,
+    TrajectoryBuilder, TrajectoryFault, estimate,
 };
 use crate::evaluation::Evidence;
 use crate::evaluation::estimator::{ESTIMATORS, Terms};
@@ -36,6 +37,51 @@ fn push(builder: &mut TrajectoryBuilder, rows: &[(u64, u32)], ends: &[bool]) -> 
         terminated: ends,
         ..Rows::default()
     })
+}
+
+#[test]
+fn the_registry_is_whole() {
+    let mut names: Vec<&str> = SEQUENCE_ESTIMATORS.iter().map(|entry| entry.name).collect();
+    for entry in SEQUENCE_ESTIMATORS {
+        assert!(!entry.summary.is_empty() && !entry.source.is_empty());
+        assert!((entry.build)(&Values::defaults(entry.parameters)).is_ok(), "{}", entry.name);
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 10);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let blind = |name: &str, law, width: usize, horizon| {
+        let shape = Shape { action_count: 2, law, state: StateShape::Hidden, discount: 0.9, horizon };
+        let mut gathered = TrajectoryBuilder::new(shape, 1 << 20).unwrap();
+        let rows = Rows {
+            units: &[1],
+            ticks: &[0],
+            actions: &[0],
+            rewards: &[1.0],
+            propensities: &[0.5],
+            target: &[0.5, 0.5][..width],
+            terminated: &[false],
+            ..Rows::default()
+        };
+        gathered.push(&rows).unwrap();
+        super::testing::failure(name, &gathered.finish().unwrap())
+    };
+    for name in ["fqe", "sequence_dr", "wdr", "magic"] {
+        assert_eq!(blind(name, LawShape::Every, 2, Horizon::Logged), SequenceFailure::NeedsState);
+    }
+    assert_eq!(blind("mis", LawShape::Logged, 1, Horizon::Logged), SequenceFailure::NeedsDiscreteStates);
+    assert_eq!(blind("dual_dice", LawShape::Every, 2, Horizon::Endless), SequenceFailure::NeedsState);
+    let mut only_logged = drawn_log(3, 2, 1);
+    only_logged.target = (0..only_logged.rows()).map(|row| only_logged.law_of(row)[0]).collect();
+    only_logged.shape.law = LawShape::Logged;
+    assert_eq!(super::testing::failure("fqe", &only_logged), SequenceFailure::NeedsLaw);
+    let average = drawn_log(3, 2, 1).asking(1.0, Horizon::Endless);
+    for name in ["pdis", "fqe", "sequence_dr"] {
+        assert_eq!(super::testing::failure(name, &average), SequenceFailure::AverageReward);
+    }
 }
 
 #[test]
