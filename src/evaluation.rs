@@ -17,6 +17,7 @@ mod interval;
 mod metric;
 pub mod model;
 mod selection;
+pub mod sequence;
 mod spread;
 mod summary;
 mod tally;

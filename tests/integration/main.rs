@@ -12,6 +12,7 @@ mod exact_24;
 mod explain;
 mod golden;
 mod hillstrom;
+mod judging_sequences;
 mod logit_market;
 mod parts;
 mod resume;
