@@ -15,6 +15,7 @@ mod law;
 mod layout;
 mod log;
 pub mod schema;
+mod sequences;
 mod source;
 mod spread;
 mod target;
@@ -22,5 +23,6 @@ mod twin;
 
 pub use file::{Evaluation, is_evaluation, load, parse};
 pub use judge::{Judged, ModelReport, check, judge};
+pub use sequences::{NamedEstimate, SequenceAppraisal};
 pub use spread::{PROPENSITY_BINS, Spread, WEIGHT_BINS};
 pub use twin::{Twin, TwinResult};

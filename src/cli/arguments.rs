@@ -112,6 +112,9 @@ pub enum What {
     Oracles,
     /// Judges of policies on a log: `kind` of an `[[estimator]]`
     Estimators,
+    /// Judges of whole sequences, for logs with `time`
+    #[value(name = "sequence_estimators")]
+    SequenceEstimators,
     /// What a judge expects of an action: `kind` of `[reward_model]`
     #[value(name = "reward_models")]
     RewardModels,

@@ -86,6 +86,14 @@ impl<'a> Ratio<'a> {
         Self { rounds, plain, numerator: &[], denominator: &[] }
     }
 
+    /// Standard error of the estimate. A mean has the `units - 1` of a sample variance; a ratio alone has `units`, as the
+    /// delta method has it.
+    pub(super) fn standard_error(&self, influence: &[f64]) -> f64 {
+        let units = influence.len() as f64;
+        let correction = if self.plain.is_empty() { ((units - 1.0) / units).sqrt() } else { 1.0 };
+        correction * standard_error(influence)
+    }
+
     /// In the order of [`value_of`].
     pub(super) fn columns(&self) -> [&'a [f64]; 4] {
         [self.rounds, self.plain, self.numerator, self.denominator]
@@ -164,16 +172,17 @@ impl Method {
             let influence = ratio.influence();
             let difference = paired(&influence, &logged);
             let (value, base) = (ratio.value(), logging.value());
+            let (error, paired_error) = (ratio.standard_error(&influence), standard_error(&difference));
             let Some(replicates) = &replicates else {
-                return [self.direct(value, &influence), self.direct(value - base, &difference)];
+                return [self.direct(value, error, &influence), self.direct(value - base, paired_error, &difference)];
             };
             let columns = [0, 2 + 3 * index, 3 + 3 * index, 4 + 3 * index];
             let values = replicates.values(columns);
             let bases = replicates.values([0, 1, usize::MAX, usize::MAX]);
             let differences = paired(&values, &bases);
             [
-                self.resampled(value, &influence, values, || bootstrap::left_out(*ratio)),
-                self.resampled(value - base, &difference, differences, || {
+                self.resampled(value, error, values, || bootstrap::left_out(*ratio)),
+                self.resampled(value - base, paired_error, differences, || {
                     paired(&bootstrap::left_out(*ratio), &bootstrap::left_out(logging))
                 }),
             ]
@@ -189,8 +198,8 @@ impl Method {
         }
     }
 
-    fn direct(&self, value: f64, influence: &[f64]) -> Ranged {
-        let (standard_error, units, error) = (standard_error(influence), influence.len(), 1.0 - self.confidence);
+    fn direct(&self, value: f64, standard_error: f64, influence: &[f64]) -> Ranged {
+        let (units, error) = (influence.len(), 1.0 - self.confidence);
         let half = if units < 2 {
             f64::INFINITY
         } else {
@@ -211,7 +220,7 @@ impl Method {
     fn resampled(
         &self,
         value: f64,
-        influence: &[f64],
+        standard_error: f64,
         mut replicates: Vec<f64>,
         left_out: impl FnOnce() -> Vec<f64>,
     ) -> Ranged {
@@ -222,7 +231,7 @@ impl Method {
             shares = bootstrap::corrected(shares, value, &replicates, &left_out());
         }
         let [low, high] = shares.map(|share| bootstrap::quantile(&replicates, share));
-        Ranged { value, standard_error: standard_error(influence), low, high }
+        Ranged { value, standard_error, low, high }
     }
 }
 

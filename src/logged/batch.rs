@@ -31,6 +31,8 @@ pub(super) struct Batch {
     pub(super) features: Vec<Vec<f32>>,
     /// Time within the unit; empty where the log has none.
     pub(super) times: Vec<f64>,
+    /// Whether the unit's process ended with the row.
+    pub(super) terminated: Vec<bool>,
     /// What the log calls the unit, where policies are to see it.
     pub(super) unit_names: Vec<String>,
 }
@@ -122,6 +124,10 @@ impl Reader<'_> {
         batch.rewards = numbers(layout.reward).collect();
         batch.propensities = layout.propensity.map(|column| numbers(column).collect()).unwrap_or_default();
         batch.times = layout.time.map(|column| numbers(column).collect()).unwrap_or_default();
+        batch.terminated = match layout.terminated {
+            Some(column) => numbers(column).map(|number| number == 1.0).collect(),
+            None => vec![false; rows.len()],
+        };
         batch.units = match layout.unit {
             None => rows.clone().map(|row| *next + row as u64).collect(),
             Some(column) => {

@@ -5,6 +5,7 @@ use super::file::{EstimatorAsked, Evaluation, ModelAsked};
 use super::fitted::{Fitted, Fitting};
 use super::law::Logging;
 use super::log::{Faults, HELP, Log, scan};
+use super::sequences::{SequenceAppraisal, Sequences};
 use super::spread::Spread;
 use super::target::{self, Target, check_support};
 use super::twin::{self, Sampled, Twin};
@@ -32,6 +33,9 @@ pub struct Judged {
     pub reward_model: Option<ModelReport>,
     /// One per target, in the order of the file.
     pub targets: Vec<Appraisal>,
+    /// What targets earn over whole sequences, where the file names the time of a row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sequences: Vec<SequenceAppraisal>,
     /// How estimators do on synthetic logs of known truth, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub twin: Option<Twin>,
@@ -61,6 +65,7 @@ struct Seat {
     law: Vec<f64>,
     robust: Vec<f64>,
     spread: Spread,
+    sequences: Option<Sequences>,
     failure: Option<String>,
 }
 
@@ -113,12 +118,18 @@ pub fn judge(evaluation: &Evaluation, with_twin: bool) -> Result<Judged, Scenari
             .zip(calibration.finish())
             .map(|(model, calibrated)| ModelReport { kind: model.entry.name, calibrated, note }),
         targets: Vec::new(),
+        sequences: Vec::new(),
         twin,
         spreads: Vec::new(),
     };
     for mut seat in seats {
         if let Some(cells) = seat.target.unsupported(&log) {
             seat.appraiser.unsupported(cells);
+        }
+        if let Some(sequences) = seat.sequences {
+            let coupled = log.layout.own.as_ref().map(|own| own.coupled.clone()).unwrap_or_default();
+            let found = sequences.finish(&seat.target.name, evaluation, &coupled);
+            judged.sequences.push(found.map_err(|fault| evaluation.wrong(vec![fault]))?);
         }
         let appraisal = seat.appraiser.finish();
         judged.units = appraisal.units;
@@ -196,7 +207,16 @@ fn seats(
         let appraiser = Appraiser::new(&target.name, asked, settings, &log.action_names);
         let needs = appraiser.needs();
         let (law, robust) = (Vec::new(), Vec::new());
-        Ok(Seat { target, appraiser, needs, law, robust, spread: Spread::default(), failure: None })
+        Ok(Seat {
+            target,
+            appraiser,
+            needs,
+            law,
+            robust,
+            spread: Spread::default(),
+            sequences: Sequences::new(evaluation, log),
+            failure: None,
+        })
     };
     targets.into_iter().map(seat).collect()
 }
@@ -361,6 +381,9 @@ impl Pass<'_> {
                 mixture: None,
             };
             seat.spread.take(&evidence);
+            if let Some(sequences) = &mut seat.sequences {
+                sequences.take(batch, &seat.law, propensities);
+            }
             if let Err(lack) = seat.appraiser.take(&evidence, &batch.units) {
                 seat.failure = Some(format!("target {:?}: an estimator cannot be computed: {lack}", seat.target.name));
             }

@@ -4,6 +4,7 @@ use super::keys::{self, TARGETS};
 use crate::evaluation::IntervalKind;
 use crate::evaluation::estimator::ESTIMATORS;
 use crate::evaluation::model::{PROPENSITY_MODELS, REWARD_MODELS};
+use crate::evaluation::sequence::SEQUENCE_ESTIMATORS;
 use crate::registry::Entry;
 use crate::scenario::schema::{described, list, object, one_of, properties, required, section};
 use serde_json::{Map, Value, json};
@@ -65,6 +66,7 @@ pub fn items(list: &str) -> Vec<crate::scenario::listing::Item> {
     use crate::scenario::listing::of;
     match list {
         "estimators" => of(ESTIMATORS),
+        "sequence_estimators" => of(SEQUENCE_ESTIMATORS),
         "reward_models" => of(REWARD_MODELS),
         "propensity_models" => of(PROPENSITY_MODELS),
         "targets" => of(TARGETS),

@@ -124,6 +124,37 @@ fn table(judged: &Judged) -> String {
             let _ = writeln!(text, "  note: {warning}");
         }
     }
+    text += &sequences(judged);
+    text += &twin(judged);
+    text
+}
+
+/// What targets earn over whole sequences.
+fn sequences(judged: &Judged) -> String {
+    let mut text = String::new();
+    for target in &judged.sequences {
+        let diagnostics = &target.diagnostics;
+        let _ = writeln!(
+            text,
+            "\n{}, over whole sequences: {} units, {} steps at most; expected return of a unit",
+            target.name, diagnostics.trajectories, diagnostics.longest
+        );
+        for named in &target.estimates {
+            let value = &named.estimate;
+            let [low, high] = [value.low, value.high].map(number);
+            let (estimate, error) = (number(value.value), number(value.standard_error));
+            let _ = writeln!(text, "  {:12}  {estimate:>11}  {error:>11}  [{low}, {high}]", named.estimator);
+        }
+        for warning in &diagnostics.warnings {
+            let _ = writeln!(text, "  note: {warning}");
+        }
+    }
+    text
+}
+
+/// How estimators did where the truth is known.
+fn twin(judged: &Judged) -> String {
+    let mut text = String::new();
     if let Some(twin) = &judged.twin {
         let _ = writeln!(
             text,

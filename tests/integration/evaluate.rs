@@ -370,3 +370,24 @@ fn coupled_markets_are_warned_of() {
     let warnings = document["targets"][0]["diagnostics"]["warnings"].to_string();
     assert!(warnings.contains("touch each other (budget)"), "{warnings}");
 }
+
+#[test]
+fn rows_with_a_time_are_judged_as_sequences() {
+    // Two states, two actions, three consumers; the values are those of Precup, Sutton and Singh's estimators by hand.
+    let log = "who,day,state,act,gain,p\nA,0,0,1,0.5,0.5\nA,1,1,0,1,0.5\nB,0,0,0,0,0.5\nB,1,0,1,0.5,0.5\nC,0,0,1,0.5,0.5\nC,1,0,1,0.5,0.5\n";
+    let target = "state,act,probability\n0,0,0.2\n0,1,0.8\n1,0,0.9\n1,1,0.1\n";
+    let evaluation = "[log]\npath = \"log.csv\"\naction = \"act\"\nreward = \"gain\"\npropensity = \"p\"\ncontext = [\"state\"]\n\
+        unit = \"who\"\ntime = \"day\"\ndiscount = 0.9\n[[target]]\nname = \"new\"\nkind = \"table\"\npath = \"target.csv\"\n";
+    let held = folder(evaluation, log, target);
+    let (code, output, error) = mercato(held.path(), &["evaluate", "e.toml", "--json", "--quiet", "--out", "out"]);
+    assert_eq!(code, 0, "{error}");
+    let document: Value = serde_json::from_str(&output).unwrap();
+    let estimates = document["sequences"][0]["estimates"].as_array().unwrap();
+    for (name, expected) in [("pdis", 1.877_333_3), ("wpdis", 1.107_602_4)] {
+        let found =
+            estimates.iter().find(|estimate| estimate["estimator"] == name).unwrap_or_else(|| panic!("{estimates:?}"));
+        let value = found["value"].as_f64().unwrap();
+        assert!((value - expected).abs() < 1e-6, "{name}: {value}");
+    }
+    refused(evaluation, &log.replace("A,1", "A,2"), target, &["log.time: the rows are no sequences", "leave it out"]);
+}

@@ -42,6 +42,7 @@ pub(super) fn page(evaluation: &Evaluation, judged: &Judged, figures: &[&str; 3]
                         @if let Some(note) = &model.note { " " (note) "." }
                     }
                 }
+                @if !judged.sequences.is_empty() { (sequences(judged)) }
                 @if let Some(twin) = &judged.twin { (of_twin(twin)) }
                 (reading())
                 p { small { "evaluation " (evaluation.hash) br; "Mercato " (env!("CARGO_PKG_VERSION")) ", seed " (evaluation.seed.value()) } }
@@ -94,6 +95,32 @@ fn details(target: &Appraisal) -> Markup {
                 }
             }
         } }
+    }
+}
+
+fn sequences(judged: &Judged) -> Markup {
+    html! {
+        h2 { "Whole sequences" }
+        p { "What a unit is expected to bring over all its rows, later rewards discounted, were the target to decide each time." }
+        div.wide { table {
+            thead { tr { th { "target" } th { "estimator" } th { "return of a unit" } th { "standard error" } th { "low" } th { "high" } } }
+            tbody {
+                @for target in &judged.sequences {
+                    @for named in &target.estimates {
+                        tr {
+                            td { (target.name) } td { (named.estimator) } td { (number(named.estimate.value)) }
+                            td { (number(named.estimate.standard_error)) } td { (number(named.estimate.low)) } td { (number(named.estimate.high)) }
+                        }
+                    }
+                }
+            }
+        } }
+        @for target in &judged.sequences {
+            @if !target.diagnostics.warnings.is_empty() {
+                p { (target.name) ":" }
+                ul { @for warning in &target.diagnostics.warnings { li { (warning) } } }
+            }
+        }
     }
 }
 
