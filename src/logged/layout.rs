@@ -187,7 +187,7 @@ impl Finder<'_> {
             Some(name) => self.column(&name, key),
             None => {
                 let name = own.filter(|name| self.header.iter().any(|column| column == name))?;
-                self.column(&name.to_owned(), key)
+                self.column(name, key)
             }
         }
     }

@@ -77,7 +77,7 @@ pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 {
         "0".to_owned()
-    } else if size >= 1e5 || size < 1e-5 {
+    } else if !(1e-5..1e5).contains(&size) {
         format!("{value:.3e}")
     } else {
         let digits = (3.0 - libm::floor(libm::log10(size))).clamp(0.0, 9.0) as usize;

@@ -391,3 +391,39 @@ fn rows_with_a_time_are_judged_as_sequences() {
     }
     refused(evaluation, &log.replace("A,1", "A,2"), target, &["log.time: the rows are no sequences", "leave it out"]);
 }
+
+#[test]
+fn what_an_evaluation_can_name_is_listed_and_in_the_schema() {
+    let folder = TempDir::new().unwrap();
+    let (code, output, _) = mercato(folder.path(), &["schema", "evaluation"]);
+    assert_eq!(code, 0);
+    let schema: Value = serde_json::from_str(&output).unwrap();
+    for (list, section) in [
+        ("estimators", &schema["properties"]["estimator"]["items"]),
+        ("reward_models", &schema["properties"]["reward_model"]),
+        ("propensity_models", &schema["properties"]["propensity_model"]),
+        ("targets", &schema["properties"]["target"]["items"]),
+    ] {
+        let kinds: Vec<&Value> =
+            section["oneOf"].as_array().unwrap().iter().map(|kind| &kind["properties"]["kind"]["const"]).collect();
+        let (code, output, _) = mercato(folder.path(), &["list", list, "--json"]);
+        assert_eq!(code, 0);
+        let listed: Value = serde_json::from_str(&output).unwrap();
+        let names: Vec<&Value> = listed[list].as_array().unwrap().iter().map(|item| &item["name"]).collect();
+        assert!(names == kinds && names.len() > 1, "{list}: {names:?} and {kinds:?}");
+    }
+}
+
+#[test]
+fn the_example_files_lack_nothing_but_their_data() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("evaluations");
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        seen += 1;
+        let Err(errors) = mercato::logged::load(&path) else { continue };
+        let others: Vec<_> = errors.errors.iter().filter(|fault| fault.code.name() != "unreadable_file").collect();
+        assert!(others.is_empty(), "{}: {others:?}", path.display());
+    }
+    assert_eq!(seen, 2);
+}
