@@ -303,7 +303,11 @@ impl Pass<'_> {
             let of = |(round, action): (usize, &u32)| logging[round * actions + *action as usize];
             propensities.extend(batch.actions.iter().enumerate().map(of));
             for (round, _) in propensities.iter().enumerate().filter(|(_, propensity)| **propensity <= 0.0) {
-                let fault = "log.logging gives the action that was taken the probability 0";
+                let fault = if self.is_estimated {
+                    "the estimated propensity of the action that was taken is 0"
+                } else {
+                    "log.logging gives the action that was taken the probability 0"
+                };
                 faults.of(batch.file).add_row(batch.places[round], fault);
             }
         } else {

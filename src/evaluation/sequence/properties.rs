@@ -272,6 +272,8 @@ fn one_step_is_a_single_decision() {
         logging: None,
         models: [None; 3],
         factors: &[],
+        direct: [None; 3],
+        mixture: None,
     };
     let single = |name: &str| {
         let family = (find(ESTIMATORS, name).unwrap().build)(&Values::default()).unwrap();
