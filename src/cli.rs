@@ -5,6 +5,7 @@
 
 pub mod arguments;
 pub mod diagnostic;
+mod evaluate;
 mod explain_consumer;
 mod list;
 mod new;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::execute(&arguments),
         Command::New(arguments) => new::execute(&arguments),
         Command::Trap(arguments) => trap::execute(&arguments),
+        Command::Evaluate(arguments) => evaluate::execute(&arguments),
         Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
     }
 }

@@ -5,20 +5,30 @@
 //! not depend on each other: they can be stored, restored and added to (but for the [`Spread`]s of a single replication
 //! that is judged in parts: they are made together). [`summarise`] turns units into figures.
 
+pub mod appraisal;
 mod baseline;
 mod comparison;
+mod diagnostics;
 mod entrant;
 pub mod estimator;
 mod evidence;
 mod hash;
+mod interval;
 mod metric;
+pub mod model;
+mod selection;
+pub mod sequence;
 mod spread;
 mod summary;
+mod tally;
 mod unmasked;
+mod verdict;
 
+pub use appraisal::{Appraiser, Asked};
 pub use baseline::{BASELINE, NoContact};
 pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit, market_seed};
 pub use evidence::{Evidence, Fit, MissingEvidence, Modelled, Needs};
+pub use interval::IntervalKind;
 pub use metric::{Metric, mean_of, ratio_of};
 pub use spread::Spread;
 pub use summary::{

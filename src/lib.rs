@@ -6,6 +6,8 @@ pub mod cli;
 pub mod environment;
 pub mod episode;
 pub mod evaluation;
+#[cfg(feature = "cli")]
+pub mod logged;
 pub mod market;
 pub mod math;
 pub mod matrix;

@@ -56,6 +56,10 @@ pub trait World: Debug + Send + Sync {
     fn is_coupled(&self) -> bool {
         false
     }
+    /// What couples the consumers, by the names of files (`budget`, or a module); empty where nothing does.
+    fn couplings(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
     /// What the consumers are called outside, by number, where a customer file says so; else they go by their number.
     fn consumer_names(&self) -> Option<Arc<[String]>> {
         None

@@ -139,6 +139,17 @@ impl Seed {
         self.uniforms_of_entities(purpose, entities, tick, block)
     }
 
+    /// Four words for each of 16 consecutive entities: `[word][lane]`, the same as [`Seed::words`].
+    #[inline(always)]
+    #[must_use]
+    pub fn words_in_lanes(self, purpose: Purpose, first_entity: u32, tick: u32, block: u32) -> [[u32; LANES]; 4] {
+        let mut counter = [[block; LANES], [tick; LANES], [0; LANES], [purpose as u32; LANES]];
+        for (lane, entity) in counter[2].iter_mut().enumerate() {
+            *entity = first_entity.wrapping_add(lane as u32);
+        }
+        philox4x32_10_in_lanes(counter, self.key())
+    }
+
     /// Four uniforms for each of 16 entities: `[word][lane]`, the same values as [`Seed::uniforms`].
     #[inline(always)]
     #[must_use]
@@ -308,8 +319,10 @@ mod tests {
         let lanes = seed.uniforms_in_lanes(Purpose::Organic, u32::MAX - 3, 9, 2);
         for lane in 0..LANES {
             let scalar = seed.uniforms(Purpose::Organic, (u32::MAX - 3).wrapping_add(lane as u32), 9, 2);
+            let words = seed.words(Purpose::Organic, (u32::MAX - 3).wrapping_add(lane as u32), 9, 2);
             for word in 0..4 {
                 assert_eq!(lanes[word][lane].to_bits(), scalar[word].to_bits());
+                assert_eq!(seed.words_in_lanes(Purpose::Organic, u32::MAX - 3, 9, 2)[word][lane], words[word]);
             }
         }
     }

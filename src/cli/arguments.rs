@@ -17,7 +17,7 @@ pub struct Arguments {
 pub enum Command {
     /// Compare every policy of a scenario on the same market
     Run(Run),
-    /// Say all that is wrong with scenario files; nothing is run
+    /// Say all that is wrong with scenario and evaluation files; nothing is run
     Validate(Validate),
     /// Show what can be named in a file: name, one line, source
     List(List),
@@ -27,6 +27,8 @@ pub enum Command {
     New(New),
     /// Show how marketing fools itself: the naive answer, the true one and the figure
     Trap(TrapArguments),
+    /// Judge policies on the log of another: estimates, how far to trust them, and a verdict
+    Evaluate(Evaluate),
     /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
     ExplainConsumer(ExplainConsumer),
 }
@@ -75,7 +77,7 @@ pub struct Run {
 /// `mercato validate`.
 #[derive(Clone, Debug, Args)]
 pub struct Validate {
-    /// Scenario files
+    /// Scenario or evaluation files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print one JSON document
@@ -108,6 +110,19 @@ pub enum What {
     Rewards,
     /// Policies that look inside the market
     Oracles,
+    /// Judges of policies on a log: `kind` of an `[[estimator]]`
+    Estimators,
+    /// Judges of whole sequences, for logs with `time`
+    #[value(name = "sequence_estimators")]
+    SequenceEstimators,
+    /// What a judge expects of an action: `kind` of `[reward_model]`
+    #[value(name = "reward_models")]
+    RewardModels,
+    /// How a log without propensities gets them: `kind` of `[propensity_model]`
+    #[value(name = "propensity_models")]
+    PropensityModels,
+    /// What can be judged on a log: `kind` of a `[[target]]`
+    Targets,
     /// Scenarios inside the program
     Scenarios,
 }
@@ -125,6 +140,8 @@ pub struct Schema {
 pub enum SchemaOf {
     /// Scenario files
     Scenario,
+    /// Evaluation files
+    Evaluation,
 }
 
 /// `mercato new`.
@@ -171,6 +188,29 @@ pub enum TrapName {
     Frequency,
     /// Judging a targeted campaign by comparing those it reached with those it did not
     Confounding,
+}
+
+/// `mercato evaluate`.
+#[derive(Clone, Debug, Args)]
+pub struct Evaluate {
+    /// Evaluation file
+    #[arg(value_name = "EVALUATION")]
+    pub evaluation: PathBuf,
+    /// Try every estimator on synthetic logs of known truth, too: same contexts, same propensities, fitted rewards
+    #[arg(long)]
+    pub twin: bool,
+    /// Print the results as JSON on standard output, all else on standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Folder of results; results/runs/NAME-SEED where none is given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write over the files of a folder that is not empty
+    #[arg(long)]
+    pub force: bool,
+    /// No table
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// `mercato explain-consumer`.

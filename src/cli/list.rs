@@ -2,7 +2,8 @@
 
 use super::arguments::{List, What};
 use super::print;
-use crate::scenario::listing::{Item, items};
+use crate::logged;
+use crate::scenario::listing::{self, Item};
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -27,6 +28,12 @@ pub fn execute(arguments: &List) -> ExitCode {
         text += &lines(&items(&word(what)), wanted.len() > 1);
     }
     print(&text)
+}
+
+/// Of scenarios or of evaluations.
+fn items(list: &str) -> Vec<Item> {
+    let of_scenarios = listing::items(list);
+    if of_scenarios.is_empty() { logged::schema::items(list) } else { of_scenarios }
 }
 
 fn word(what: What) -> String {

@@ -2,6 +2,7 @@
 
 use super::arguments::{Schema, SchemaOf};
 use super::print;
+use crate::logged;
 use crate::scenario;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 pub fn execute(arguments: &Schema) -> ExitCode {
     let schema = match arguments.of {
         SchemaOf::Scenario => scenario::schema::scenario(),
+        SchemaOf::Evaluation => logged::schema::evaluation(),
     };
     print(&format!("{schema:#}\n"))
 }

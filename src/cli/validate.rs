@@ -1,7 +1,8 @@
-//! `mercato validate`: all that is wrong with scenario files.
+//! `mercato validate`: all that is wrong with scenario and evaluation files.
 
 use super::arguments::Validate;
 use super::{WRONG_INPUT, diagnostic, print};
+use crate::logged;
 use crate::scenario::{self, Experiment, Overrides, ScenarioErrors};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -14,6 +15,25 @@ pub fn execute(arguments: &Validate) -> ExitCode {
     let mut is_valid = true;
     for file in &arguments.files {
         let name = file.display().to_string();
+        if std::fs::read_to_string(file).is_ok_and(|text| logged::is_evaluation(&text)) {
+            match logged::load(file).and_then(|evaluation| logged::check(&evaluation).map(|()| evaluation)) {
+                Ok(evaluation) => {
+                    documents.push(json!({
+                        "file": name, "valid": true, "evaluation": evaluation.name,
+                        "evaluation_hash": evaluation.hash, "errors": [],
+                    }));
+                    lines += &format!("{name}: valid (evaluation; its rows are checked when it is run)\n");
+                }
+                Err(errors) => {
+                    is_valid = false;
+                    documents.push(wrong(&errors));
+                    if !arguments.json {
+                        let _ = diagnostic::report(&errors);
+                    }
+                }
+            }
+            continue;
+        }
         match scenario::load(file, &Overrides::default()) {
             Ok(experiment) => {
                 documents.push(valid(&name, &experiment));

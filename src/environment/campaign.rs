@@ -100,6 +100,12 @@ impl World for Campaign {
         Self::is_coupled(self)
     }
 
+    fn couplings(&self) -> Vec<&'static str> {
+        let modules = self.model.module_names.iter().zip(&self.model.modules);
+        let coupling = modules.filter(|(_, module)| module.is_coupling()).map(|(name, _)| *name);
+        self.model.budget.map(|_| "budget").into_iter().chain(coupling).collect()
+    }
+
     fn open_consumer(&self, seed: Seed, consumer: u32) -> Option<Box<dyn Environment>> {
         let exists = consumer < self.model.spec.consumers;
         (exists && !self.is_coupled()).then(|| Box::new(self.open_consumers(seed, consumer..consumer + 1)) as _)

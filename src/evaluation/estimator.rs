@@ -3,15 +3,51 @@
 //! An estimate over rounds is `mean(plain) + sum(numerator) / sum(denominator)`: every estimator is one of the two parts,
 //! or their sum. Values, intervals and diagnostics follow from the sums of these terms by independent unit.
 
+mod balanced_dr;
+mod balanced_ips;
+mod clipped_ips;
+mod cross_fitted_dr;
+mod dm;
+mod doubly;
+mod dr;
+mod dros;
+mod grid;
 mod ips;
+mod mips;
+mod mrdr;
+mod replay;
+mod sndr;
 mod snips;
+mod sub_gaussian;
+mod sub_gaussian_dr;
+mod sub_gaussian_ips;
+mod switch;
+mod switch_dr;
 
 use super::evidence::{Evidence, MissingEvidence, Needs};
 use crate::registry::{Entry, Refusal, Values};
 use std::fmt;
 
 /// All estimators of single decisions.
-pub const ESTIMATORS: &[Entry<Build>] = &[ips::ENTRY, snips::ENTRY];
+pub const ESTIMATORS: &[Entry<Build>] = &[
+    replay::ENTRY,
+    ips::ENTRY,
+    clipped_ips::ENTRY,
+    snips::ENTRY,
+    sub_gaussian_ips::ENTRY,
+    mips::ENTRY,
+    balanced_ips::ENTRY,
+    dm::ENTRY,
+    dr::ENTRY,
+    sndr::ENTRY,
+    switch_dr::ENTRY,
+    switch::ENTRY,
+    dros::ENTRY,
+    mrdr::ENTRY,
+    sub_gaussian_dr::ENTRY,
+    cross_fitted_dr::ENTRY,
+    balanced_dr::ENTRY,
+];
 
 /// Makes an estimator from the values of a file.
 pub type Build = fn(&Values) -> Result<Family, Refusal>;
@@ -75,4 +111,4 @@ impl Terms {
 }
 
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;

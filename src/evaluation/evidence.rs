@@ -1,6 +1,7 @@
 //! What a log says about a target policy, batch by batch: the input of every estimator.
 
 use std::fmt;
+use std::ops::Range;
 
 /// Which fit of the reward model an estimator reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,25 +26,40 @@ pub struct Needs {
     pub models: [bool; 3],
     /// The logging policy's probability of every action.
     pub logging: bool,
+    /// The factors of the actions.
+    pub factors: bool,
+    /// The probability of the logged action under the mixture of all logging policies.
+    pub mixture: bool,
 }
 
 impl Needs {
     /// Propensities of the logged actions, and no more.
-    pub const NOTHING: Self = Self { models: [false; 3], logging: false };
+    pub const NOTHING: Self = Self { models: [false; 3], logging: false, factors: false, mixture: false };
+    /// The logging policy's probability of every action.
+    pub const LOGGING: Self = Self { logging: true, ..Self::NOTHING };
+    /// The logging policy's probability of every action, and the factors of the actions.
+    pub const FACTORS: Self = Self { factors: true, ..Self::LOGGING };
+    /// The mixture of all logging policies.
+    pub const MIXTURE: Self = Self { mixture: true, ..Self::NOTHING };
 
     /// One fit of the reward model.
     #[must_use]
     pub const fn model(fit: Fit) -> Self {
         let mut models = [false; 3];
         models[fit as usize] = true;
-        Self { models, logging: false }
+        Self { models, ..Self::NOTHING }
     }
 
     /// What either needs.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let models = std::array::from_fn(|fit| self.models[fit] || other.models[fit]);
-        Self { models, logging: self.logging || other.logging }
+        Self {
+            models,
+            logging: self.logging || other.logging,
+            factors: self.factors || other.factors,
+            mixture: self.mixture || other.mixture,
+        }
     }
 }
 
@@ -67,8 +83,15 @@ pub struct Evidence<'a> {
     pub logging: Option<&'a [f64]>,
     /// Expected reward of every action, by [`Fit`].
     pub models: [Option<&'a [f64]>; 3],
+    /// What the target earns by the model, a round, by [`Fit`]: only a saving of work. Whoever fills this leaves it
+    /// `None`; the [`Appraiser`](super::Appraiser) computes it once for all estimators.
+    pub direct: [Option<&'a [f64]>; 3],
     /// The factors of the actions (such as channel, hour, offer, creative): `factors[action]` is one level per factor.
+    /// Empty where the log does not name any.
     pub factors: &'a [Vec<u16>],
+    /// Where several policies logged: the mean, by their shares of the rounds, of the probabilities that each of them
+    /// would have given the logged action in this round's context.
+    pub mixture: Option<&'a [f64]>,
 }
 
 impl<'a> Evidence<'a> {
@@ -88,6 +111,67 @@ impl<'a> Evidence<'a> {
     #[must_use]
     pub fn weight(&self, round: usize) -> f64 {
         self.target_of(round)[self.actions[round] as usize] / self.propensities[round]
+    }
+
+    /// Some of the rounds.
+    #[must_use]
+    pub fn part(&self, rounds: Range<usize>) -> Self {
+        let cells = rounds.start * self.action_count..rounds.end * self.action_count;
+        Self {
+            action_count: self.action_count,
+            actions: &self.actions[rounds.clone()],
+            rewards: &self.rewards[rounds.clone()],
+            propensities: &self.propensities[rounds.clone()],
+            target: &self.target[cells.clone()],
+            logging: self.logging.map(|table| &table[cells.clone()]),
+            models: self.models.map(|model| model.map(|table| &table[cells.clone()])),
+            direct: self.direct.map(|direct| direct.map(|values| &values[rounds.clone()])),
+            factors: self.factors,
+            mixture: self.mixture.map(|mixture| &mixture[rounds]),
+        }
+    }
+
+    /// Whether it has what is needed.
+    ///
+    /// # Errors
+    /// The first thing that it lacks.
+    pub fn covers(&self, needs: Needs) -> Result<(), MissingEvidence> {
+        for fit in Fit::ALL {
+            if needs.models[fit as usize] {
+                self.model(fit)?;
+            }
+        }
+        if needs.logging {
+            self.logging()?;
+        }
+        if needs.factors && self.factors.len() != self.action_count {
+            return Err(MissingEvidence::Factors);
+        }
+        if needs.mixture {
+            self.mixture()?;
+        }
+        Ok(())
+    }
+
+    /// The probability of the logged action under the mixture of all logging policies.
+    ///
+    /// # Errors
+    /// Where nobody said who logged which round.
+    pub fn mixture(&self) -> Result<&'a [f64], MissingEvidence> {
+        self.mixture.ok_or(MissingEvidence::Mixture)
+    }
+
+    /// What the target earns by the model, by round.
+    ///
+    /// # Errors
+    /// Where no such model was fitted.
+    pub fn direct(&self, fit: Fit) -> Result<impl Iterator<Item = f64> + use<'a>, MissingEvidence> {
+        let model = self.model(fit)?;
+        let (direct, evidence) = (self.direct[fit as usize], *self);
+        Ok((0..self.rounds()).map(move |round| match direct {
+            Some(values) => values[round],
+            None => model.under(round, evidence.target_of(round)),
+        }))
     }
 
     /// The modelled rewards, `rounds × actions`.
@@ -125,9 +209,23 @@ impl Modelled<'_> {
     /// Of a law over the actions.
     #[must_use]
     pub fn under(&self, round: usize, law: &[f64]) -> f64 {
-        let rewards = &self.table[round * self.action_count..][..self.action_count];
-        rewards.iter().zip(law).map(|(reward, probability)| reward * probability).sum()
+        expectation(&self.table[round * self.action_count..][..self.action_count], law)
     }
+}
+
+/// The mean of values under a law over them. Four sums side by side, so that the order of addition is stated and short.
+#[inline(always)]
+pub(super) fn expectation(values: &[f64], law: &[f64]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (values, last_values) = values.as_chunks::<4>();
+    let (law, last_law) = law.as_chunks::<4>();
+    for (values, law) in values.iter().zip(law) {
+        for lane in 0..4 {
+            sums[lane] += values[lane] * law[lane];
+        }
+    }
+    let rest: f64 = last_values.iter().zip(last_law).map(|(value, probability)| value * probability).sum();
+    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
 /// What an estimator needs and the evidence lacks.
@@ -137,6 +235,10 @@ pub enum MissingEvidence {
     Model(Fit),
     /// The logging policy's probability of every action.
     Logging,
+    /// The factors of the actions.
+    Factors,
+    /// Who logged which round.
+    Mixture,
 }
 
 impl fmt::Display for MissingEvidence {
@@ -144,6 +246,8 @@ impl fmt::Display for MissingEvidence {
         match self {
             Self::Model(_) => formatter.write_str("it needs a reward model: add [reward_model]"),
             Self::Logging => formatter.write_str("it needs the logging policy's probability of every action"),
+            Self::Factors => formatter.write_str("it needs the factors of the actions"),
+            Self::Mixture => formatter.write_str("it needs a log of several policies that says which of them logged"),
         }
     }
 }

@@ -35,6 +35,8 @@ pub struct LogHeader<'a> {
     pub replication: u32,
     /// Whether the probabilities of all actions are kept.
     pub with_probabilities: bool,
+    /// What couples the consumers: [`World::couplings`](crate::protocol::World::couplings).
+    pub coupled: Vec<&'static str>,
 }
 
 /// A log that is being written; it appears under its name when it is complete.
@@ -354,6 +356,7 @@ pub(super) fn metadata(spec: &Spec, header: &LogHeader<'_>) -> Vec<KeyValue> {
         ("reward_ticks", header.reward.ticks().to_string()),
         ("features", serde_json::Value::from(features).to_string()),
         ("actions", serde_json::Value::from(actions).to_string()),
+        ("coupled", serde_json::Value::from(header.coupled.clone()).to_string()),
     ]
     .map(|(key, value)| KeyValue::new(key.to_owned(), value))
     .to_vec()

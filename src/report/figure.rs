@@ -11,7 +11,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 /// Okabe & Ito (2008), distinct for colour-blind readers; yellow is left out on white. Further policies are grey.
-const PALETTE: [RGBColor; 7] = [
+pub(super) const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -21,7 +21,7 @@ const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 0, 0),
 ];
 const GREY: RGBColor = RGBColor(130, 130, 130);
-const INK: RGBColor = RGBColor(40, 40, 40);
+pub(super) const INK: RGBColor = RGBColor(40, 40, 40);
 const WIDTH: u32 = 960;
 const LABEL_WIDTH: i32 = 300;
 const LABEL_HEIGHT: i32 = 18;
@@ -269,7 +269,7 @@ fn range(curves: &[Curve]) -> (f64, f64) {
     (if low < 0.0 { low - air } else { 0.0 }, high + air)
 }
 
-fn style(size: f64, color: RGBColor, horizontal: HPos) -> TextStyle<'static> {
+pub(super) fn style(size: f64, color: RGBColor, horizontal: HPos) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&color).pos(Pos::new(horizontal, VPos::Center))
 }
 
@@ -278,12 +278,12 @@ fn signed(value: f64) -> String {
 }
 
 /// An axis label without needless zeros.
-fn trimmed(value: f64) -> String {
+pub(super) fn trimmed(value: f64) -> String {
     let text = format!("{:.4}", if value == 0.0 { 0.0 } else { value });
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn shortened(name: &str, letters: usize) -> String {
+pub(super) fn shortened(name: &str, letters: usize) -> String {
     if name.chars().count() <= letters {
         return name.to_owned();
     }

@@ -6,7 +6,7 @@ use crate::episode::CONTACT_BINS;
 use crate::evaluation::{Metric, PolicySummary, Unit};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = "
+pub(super) const STYLE: &str = "
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;line-height:1.2}h2{font-size:1.2rem;margin-top:2.2rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}

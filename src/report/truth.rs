@@ -254,7 +254,16 @@ mod tests {
         let toy = Toy::new(2, 3);
         let (scenario, scenario_hash, policy) = ("toy", "0", "x");
         let (seed, reward, replication, with_probabilities) = (Seed::new(1), Reward::Tick, 0, false);
-        let header = LogHeader { scenario, scenario_hash, seed, reward, policy, replication, with_probabilities };
+        let header = LogHeader {
+            scenario,
+            scenario_hash,
+            seed,
+            reward,
+            policy,
+            replication,
+            with_probabilities,
+            coupled: Vec::new(),
+        };
         let mut log = Box::new(TruthLog::create(&path, &toy.spec, &header).unwrap());
         for (tick, expected) in [(0, Some([0.5, 1.0, 1.5])), (1, None), (2, Some([2.0, 3.0, 4.0]))] {
             log.take(&step(tick, expected), true);

@@ -123,6 +123,7 @@ impl Store for Files<'_> {
             policy: address.name,
             replication: address.replication,
             with_probabilities: self.options.log_probabilities,
+            coupled: self.comparison.world.couplings(),
         };
         let world = self.comparison.world;
         let decisions = DecisionLog::create(&path, world.spec(), &header)?.with_names(world.consumer_names());

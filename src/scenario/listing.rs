@@ -34,7 +34,7 @@ pub fn items(list: &str) -> Vec<Item> {
     }
 }
 
-fn of<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
+pub(crate) fn of<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
     entries
         .iter()
         .map(|entry| Item {

@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("episode", &["math", "matrix", "random", "units", "statistics", "registry", "protocol"]),
     ("evaluation", &["math", "matrix", "random", "units", "statistics", "registry", "protocol", "episode"]),
     ("scenario", BELOW_SCENARIO),
+    ("logged", &["agent", "evaluation", "matrix", "protocol", "random", "registry", "scenario", "statistics"]),
     (
         "report",
         &[
@@ -48,6 +49,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "episode",
             "evaluation",
             "scenario",
+            "logged",
             "trap",
         ],
     ),
@@ -75,6 +77,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "environment",
             "episode",
             "evaluation",
+            "logged",
             "random",
             "registry",
             "report",
@@ -171,11 +174,11 @@ fn heavy_crates_stay_in_their_layer() {
             ("clap", &["cli", "main"][..]),
             ("miette", &["cli", "main"]),
             ("indicatif", &["cli", "main"]),
-            ("parquet", &["report", "scenario", "cli"]),
+            ("parquet", &["report", "logged", "scenario", "cli"]),
             ("plotters", &["report"]),
             ("maud", &["report"]),
-            ("toml", &["scenario", "cli"]),
-            ("std::fs", &["scenario", "report", "export", "cli", "main"]),
+            ("toml", &["logged", "scenario", "cli"]),
+            ("std::fs", &["logged", "scenario", "report", "export", "cli", "main"]),
         ];
         for (name, homes) in confined {
             let uses = text.lines().any(|line| {

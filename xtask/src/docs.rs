@@ -19,6 +19,22 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("oracles", "Oracles", "May look inside the market; they show what could be reached. `kind` of a `[[policy]]`."),
     ("modules", "Response modules", "Forces that move consumers. `[modules.NAME]`."),
     ("channels", "Channels", "Ways to reach a consumer. `kind` of a `[[channel]]`."),
+    (
+        "estimators",
+        "Estimators",
+        "Judge a policy on the log of another. `kind` of an `[[estimator]]` in an evaluation file.",
+    ),
+    (
+        "reward_models",
+        "Reward models",
+        "What an action is expected to bring. `kind` of `[reward_model]` in an evaluation file.",
+    ),
+    (
+        "propensity_models",
+        "Propensity models",
+        "For logs without propensities. `kind` of `[propensity_model]` in an evaluation file.",
+    ),
+    ("targets", "Targets", "What can be judged on a log. `kind` of a `[[target]]` in an evaluation file."),
 ];
 
 /// What the table of the README holds, in order.
@@ -112,7 +128,7 @@ fn deciding(list: &Value) -> Result<String, Failure> {
 /// (such as scenarios) are left out.
 fn render(list: &Value) -> Result<String, Failure> {
     let mut text = String::from(
-        "# What a scenario file can name\n\n\
+        "# What scenario and evaluation files can name\n\n\
          Written by `cargo xtask docs` from the program; do not edit. `mercato list` prints the same, \
          `mercato schema` has all keys with their ranges.\n",
     );
@@ -156,7 +172,8 @@ mod tests {
 
     fn list() -> Value {
         let entry = json!([{"name": "x", "summary": "a | b", "source": "someone 1999", "parameters": []}]);
-        json!({"agents": entry, "policies": [], "oracles": [], "modules": [], "channels": entry, "scenarios": []})
+        json!({"agents": entry, "policies": [], "oracles": [], "modules": [], "channels": entry, "scenarios": [],
+            "estimators": [], "reward_models": [], "sequence_estimators": [], "propensity_models": [], "targets": []})
     }
 
     #[test]

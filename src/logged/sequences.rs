@@ -1,0 +1,185 @@
+//! Logs whose rows have a time: the rows of a unit are one sequence, judged as a whole.
+
+use super::batch::Batch;
+use super::file::Evaluation;
+use super::log::Log;
+use crate::evaluation::IntervalKind;
+use crate::evaluation::sequence::{
+    Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceDiagnostics, SequenceEstimate, SequenceInterval, Shape,
+    StateShape, TrajectoryBuilder, default_estimators, diagnose, estimate, unsupported_warning,
+};
+use crate::registry::{Values, find};
+use crate::scenario::error::{Code, ScenarioError};
+use serde::Serialize;
+
+/// Bytes that the sequences of one target may take.
+const BYTES: usize = 256 << 20;
+/// Combinations of levels that are states of their own.
+const STATES: usize = 4_096;
+/// Actions up to which the target's whole law is kept.
+const LAW: usize = 64;
+
+/// What a target earns over a sequence.
+#[derive(Clone, Debug, Serialize)]
+pub struct SequenceAppraisal {
+    /// The target.
+    pub name: String,
+    /// By estimator: the expected discounted return of a unit.
+    pub estimates: Vec<NamedEstimate>,
+    /// What the weights allow.
+    pub diagnostics: SequenceDiagnostics,
+}
+
+/// One estimator.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamedEstimate {
+    /// Registry name.
+    pub estimator: &'static str,
+    /// Its value.
+    #[serde(flatten)]
+    pub estimate: SequenceEstimate,
+}
+
+/// Gathers the sequences of one target.
+#[derive(Debug)]
+pub(super) struct Sequences {
+    builder: TrajectoryBuilder,
+    shape: Shape,
+    /// Context columns that make a state, with their levels; or those that are features, with mean and deviation.
+    levels: Vec<(usize, usize)>,
+    features: Vec<(usize, f64, f64)>,
+    fault: Option<String>,
+}
+
+impl Sequences {
+    /// Where the file names the time and the unit of a row.
+    pub(super) fn new(evaluation: &Evaluation, log: &Log) -> Option<Self> {
+        if !evaluation.log.is_given("time") || log.layout.unit.is_none() {
+            return None;
+        }
+        let columns = &log.shape.columns;
+        let features: Vec<(usize, f64, f64)> = columns
+            .iter()
+            .enumerate()
+            .filter_map(|(column, about)| about.number.map(|(mean, deviation)| (column, mean, deviation)))
+            .collect();
+        let states = columns.iter().fold(1_usize, |states, column| states.saturating_mul(column.levels));
+        let is_discrete = (1..=STATES).contains(&states) && !columns.is_empty();
+        let state = match (is_discrete, features.len()) {
+            (true, _) => StateShape::Discrete(states),
+            (false, 0) => StateShape::Hidden,
+            (false, count) => StateShape::Features(count),
+        };
+        let law = if log.shape.action_count <= LAW { LawShape::Every } else { LawShape::Logged };
+        let discount = evaluation.log.number("discount");
+        let shape = Shape { action_count: log.shape.action_count, law, state, discount, horizon: Horizon::Logged };
+        Some(Self {
+            builder: TrajectoryBuilder::new(shape, BYTES).ok()?,
+            shape,
+            levels: columns.iter().enumerate().map(|(column, about)| (column, about.levels)).collect(),
+            features,
+            fault: None,
+        })
+    }
+
+    /// Takes a batch; after a fault nothing more.
+    pub(super) fn take(&mut self, batch: &Batch, law: &[f64], propensities: &[f64]) {
+        if self.fault.is_some() {
+            return;
+        }
+        let rounds = 0..batch.count();
+        if let Some(time) = batch.times.iter().find(|time| !(**time >= 0.0 && time.fract() == 0.0 && **time < 4e9)) {
+            self.fault = Some(format!("time {time} is no whole number of steps"));
+            return;
+        }
+        let ticks: Vec<u32> = batch.times.iter().map(|time| *time as u32).collect();
+        let actions = self.shape.action_count;
+        let target: Vec<f64> = match self.shape.law {
+            LawShape::Every => law.to_vec(),
+            LawShape::Logged => {
+                rounds.clone().map(|round| law[round * actions + batch.actions[round] as usize]).collect()
+            }
+        };
+        let states: Vec<u32> = match self.shape.state {
+            StateShape::Discrete(_) => {
+                let state = |round: usize| {
+                    self.levels
+                        .iter()
+                        .fold(0, |state, (column, levels)| state * *levels as u32 + batch.levels[*column][round])
+                };
+                rounds.clone().map(state).collect()
+            }
+            _ => Vec::new(),
+        };
+        let features: Vec<f32> = match self.shape.state {
+            StateShape::Features(_) => {
+                let feature = |round: usize| {
+                    self.features.iter().map(move |(column, mean, deviation)| {
+                        let centred = batch.numbers[*column][round] - mean;
+                        (if *deviation > 0.0 { centred / deviation } else { 0.0 }) as f32
+                    })
+                };
+                rounds.flat_map(feature).collect()
+            }
+            _ => Vec::new(),
+        };
+        let rows = Rows {
+            units: &batch.units,
+            ticks: &ticks,
+            actions: &batch.actions,
+            rewards: &batch.rewards,
+            propensities,
+            target: &target,
+            states: &states,
+            features: &features,
+            terminated: &batch.terminated,
+        };
+        self.fault = self.builder.push(&rows).err().map(|fault| fault.to_string());
+    }
+
+    /// Judges the target by the estimators that fit the log.
+    pub(super) fn finish(
+        self,
+        name: &str,
+        evaluation: &Evaluation,
+        coupled: &[String],
+    ) -> Result<SequenceAppraisal, ScenarioError> {
+        let wrong = |message: String| ScenarioError {
+            message: format!("log.time: the rows are no sequences: {message}"),
+            place: evaluation.log.place("time"),
+            help: Some("time counts steps of a unit without a gap; leave it out to judge single decisions".to_owned()),
+            code: Code::BadTable,
+        };
+        if let Some(fault) = self.fault {
+            return Err(wrong(fault));
+        }
+        let log = self.builder.finish().map_err(|fault| wrong(fault.to_string()))?;
+        let mut diagnostics = diagnose(&log, coupled);
+        let interval = match evaluation.interval {
+            IntervalKind::Percentile | IntervalKind::Bca | IntervalKind::Poisson => {
+                SequenceInterval::Bootstrap { resamples: evaluation.resamples }
+            }
+            _ => SequenceInterval::Student,
+        };
+        let mut estimates = Vec::new();
+        for kind in default_estimators(&log) {
+            let Some(entry) = find(SEQUENCE_ESTIMATORS, kind) else { continue };
+            let found = (entry.build)(&Values::defaults(entry.parameters)).map_err(|refusal| refusal.message).and_then(
+                |estimator| {
+                    estimate(estimator.as_ref(), &log, interval, evaluation.confidence, evaluation.seed)
+                        .map_err(|failure| failure.to_string())
+                },
+            );
+            match found {
+                Ok(found) => {
+                    diagnostics.warnings.extend(unsupported_warning(entry.name, found.unsupported_target_mass));
+                    // One ratio per state: for programs that ask the library.
+                    let estimate = SequenceEstimate { ratios: Vec::new(), ..found };
+                    estimates.push(NamedEstimate { estimator: entry.name, estimate });
+                }
+                Err(why) => diagnostics.warnings.push(format!("{}: {why}", entry.name)),
+            }
+        }
+        Ok(SequenceAppraisal { name: name.to_owned(), estimates, diagnostics })
+    }
+}
