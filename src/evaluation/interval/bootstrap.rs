@@ -91,7 +91,7 @@ fn multinomial_totals(columns: &[&[f64]], group: u32, seed: Seed) -> Vec<[f64; L
         let words = words(seed, group * LANES as u32, block as u32);
         for words in words.iter().take(units - 4 * block) {
             for (lane, word) in words.iter().enumerate() {
-                let count = &mut counts[(u64::from(*word) * units as u64 >> 32) as usize][lane];
+                let count = &mut counts[((u64::from(*word) * units as u64) >> 32) as usize][lane];
                 *count = count.saturating_add(1);
             }
         }
