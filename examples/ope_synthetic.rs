@@ -9,7 +9,7 @@
 //! cross-fitted on three folds. Its 20 data sets come from another generator, so that only distributions can agree.
 
 use mercato::evaluation::Evidence;
-use mercato::evaluation::appraisal::{Appraisal, Appraiser, Asked, Settings};
+use mercato::evaluation::appraisal::{Appraisal, Appraiser, Asked, Ranged, Settings};
 use mercato::evaluation::estimator::ESTIMATORS;
 use mercato::random::{Purpose, Seed};
 use mercato::registry::{Value, Values, find};
@@ -25,7 +25,7 @@ const BETA: f64 = -3.0;
 /// One over twice the weight of the squared coefficients, as the published classifier has it.
 const INVERSE_PENALTY: f64 = 100.0;
 /// Our name, kind, parameter, and the published mean and standard deviation over runs.
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 11] = [
     ("dm", "dm", None, Some((0.074_390, 0.024_525))),
     ("ips", "ips", None, Some((0.009_481, 0.006_899))),
     ("snips", "snips", None, Some((0.006_665, 0.004_541))),
@@ -33,10 +33,13 @@ const ROWS: [Row; 10] = [
     ("sndr", "sndr", None, Some((0.006_118, 0.003_997))),
     ("switch_dr", "switch_dr", Some(("tau", 10.0)), Some((0.006_175, 0.004_245))),
     ("dros", "dros", Some(("lambda", 10.0)), Some((0.021_951, 0.013_337))),
+    ("dros_lambda_10", "dros", Some(("lambda", 10.0)), None),
     ("switch_dr_chosen", "switch_dr", None, None),
     ("dros_chosen", "dros", None, None),
     ("sub_gaussian_dr_chosen", "sub_gaussian_dr", None, None),
 ];
+/// The published candidates for `dros` after its first, 10; the last stands for no shrinkage.
+const FURTHER_LAMBDAS: [f64; 7] = [50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 1e12];
 type Row = (&'static str, &'static str, Option<(&'static str, f64)>, Option<(f64, f64)>);
 /// Context with a leading 1.
 type Context = [f64; FEATURES + 1];
@@ -242,6 +245,7 @@ fn cross_fitted(log: &Log) -> Vec<f64> {
 }
 
 fn asked() -> Vec<Asked> {
+    let further = FURTHER_LAMBDAS.map(|lambda| ("dros_candidate", "dros", Some(("lambda", lambda)), None));
     let build = |(name, kind, parameter, _): &Row| {
         let entry = find(ESTIMATORS, kind).expect("it is registered");
         let mut values = Values::defaults(entry.parameters);
@@ -250,7 +254,7 @@ fn asked() -> Vec<Asked> {
         }
         Asked { name: (*name).into(), kind: entry.name, family: (entry.build)(&values).expect("it is legal") }
     };
-    ROWS.iter().map(build).collect()
+    ROWS.iter().chain(&further).map(build).collect()
 }
 
 /// What the estimators say in one run, and the truth: the target's mean expected reward on the contexts of the log.
@@ -280,6 +284,25 @@ fn run(number: u32) -> (Appraisal, f64) {
     (appraiser.finish(), truth)
 }
 
+/// The estimate of a row. That of `dros` is the published choice (Lepski's method with the constants of Tucker and Lee 2021)
+/// among its candidates: from no shrinkage on, the last that lies within the intervals of all before it.
+fn estimate(result: &(Appraisal, f64), row: usize) -> Ranged {
+    let estimates = &result.0.estimates;
+    if ROWS[row].0 != "dros" {
+        return estimates[row].value;
+    }
+    let places = (ROWS.len()..estimates.len()).rev().chain([row]);
+    let candidates: Vec<Ranged> = places.map(|place| estimates[place].value).collect();
+    let apart = |place: usize| {
+        let (last, half) = (&candidates[place], |ranged: &Ranged| ranged.high - ranged.value);
+        let far =
+            |before: &Ranged| (before.value - last.value).abs() > half(last) + (6_f64.sqrt() - 1.0) * half(before);
+        candidates[..place].iter().any(far)
+    };
+    let end = (1..candidates.len()).find(|place| apart(*place)).unwrap_or(candidates.len());
+    candidates[end - 1]
+}
+
 fn tables(results: &[(Appraisal, f64)], runs: usize) -> (String, String) {
     let mut csv = "estimator,relative_error,standard_deviation,published,published_standard_deviation,\
                    difference_in_standard_errors,value,run_to_run_spread,coverage,coverage_runs,effective_sample_size\n"
@@ -288,7 +311,7 @@ fn tables(results: &[(Appraisal, f64)], runs: usize) -> (String, String) {
                     |---|---:|---:|---:|---:|---:|\n"
         .to_owned();
     for (index, (name, _, _, published)) in ROWS.iter().enumerate() {
-        let estimate = |result: &(Appraisal, f64)| result.0.estimates[index].value;
+        let estimate = |result: &(Appraisal, f64)| estimate(result, index);
         let errors: Vec<f64> =
             results[..runs].iter().map(|result| (estimate(result).value / result.1 - 1.0).abs()).collect();
         let values: Vec<f64> = results[..runs].iter().map(|result| estimate(result).value).collect();

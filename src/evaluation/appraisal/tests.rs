@@ -156,3 +156,21 @@ fn the_keys_are_those_of_the_interface() {
     }
     assert!(value["diagnostics"]["warnings"].is_array());
 }
+
+#[test]
+fn targets_are_compared_on_the_same_units() {
+    let mut log = Market::TWO_CONTEXTS.log(3_000, 2);
+    let first = judged(&log, &["ips"], &Settings::default());
+    log.target = log.logging.clone();
+    let logging = judged(&log, &["ips"], &Settings::default());
+    let difference = first.less(&logging, 0.95).unwrap();
+    // The logging policy by its own weights is worth its mean reward; the difference is that of the first estimate.
+    let direct = first.estimates[0].difference;
+    assert!((difference.value - direct.value).abs() < 1e-12);
+    assert!((difference.standard_error / direct.standard_error - 1.0).abs() < 1e-9);
+    let itself = first.less(&first, 0.95).unwrap();
+    assert_eq!((itself.value, itself.low, itself.high), (0.0, 0.0, 0.0));
+    let shorter = judged(&Market::TWO_CONTEXTS.log(2_000, 2), &["ips"], &Settings::default());
+    assert!(first.less(&shorter, 0.95).is_none());
+    assert!(first.less(&judged(&log, &[], &Settings::default()), 0.95).is_none());
+}
