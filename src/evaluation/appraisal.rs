@@ -165,12 +165,13 @@ impl Appraiser {
         members(&self.asked).iter().fold(Needs::NOTHING, |needs, estimator| needs.or(estimator.needs()))
     }
 
-    /// The next rounds, with the unit of each: the number of the row from 0, or a hash of the column that names the unit.
+    /// The next rounds, with the unit of each (as many units as rounds): the number of the row from 0, or a hash of the column that names the unit.
     /// Batches may be cut anywhere: not a bit of the result depends on it.
     ///
     /// # Errors
     /// Where the evidence lacks what an estimator [`needs`](Self::needs).
     pub fn take(&mut self, evidence: &Evidence<'_>, units: &[u64]) -> Result<(), MissingEvidence> {
+        evidence.covers(self.needs())?;
         let Self { asked, tally, scan, .. } = self;
         let estimators = members(asked);
         let (taken, ()) = rayon::join(|| tally.take(evidence, units, &estimators), || scan.take(evidence));

@@ -119,6 +119,18 @@ fn what_is_lacking_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn an_empty_log_has_an_answer_for_every_interval() {
+    for (_, interval, _) in IntervalKind::NAMED {
+        for resamples in [0, 10] {
+            let settings = Settings { interval: *interval, resamples, ..Settings::default() };
+            let asked = ALL.iter().map(|kind| asked(kind)).collect();
+            let appraisal = Appraiser::new("target", asked, &settings, &names(3)).finish();
+            assert_eq!((appraisal.rows, appraisal.verdict.decision), (0, Decision::Unreliable));
+        }
+    }
+}
+
+#[test]
 fn batches_and_threads_change_no_bit() {
     let log = Market::TWO_CONTEXTS.log(4_000, 8);
     let units: Vec<u64> = (0..4_000).map(|round| round * round % 1_237).collect();
