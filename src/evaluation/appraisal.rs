@@ -7,7 +7,7 @@ pub use super::verdict::{Cell, Decision, Verdict};
 use super::diagnostics::Scan;
 use super::estimator::{Estimator, Family};
 use super::evidence::{Evidence, MissingEvidence, Needs};
-use super::interval::{IntervalKind, Method, Ratio, paired, standard_error};
+use super::interval::{IntervalKind, Method, Ratio, paired, standard_error, student};
 use super::selection::{Choice, choose};
 use super::tally::Tally;
 use super::verdict::gates::Facts;
@@ -110,6 +110,25 @@ pub struct Appraisal {
     pub diagnostics: Diagnostics,
     /// What to do.
     pub verdict: Verdict,
+    /// By unit, how far it moves the judging estimate; empty without one.
+    #[serde(skip)]
+    pub influence: Vec<f64>,
+}
+
+impl Appraisal {
+    /// This target less another on the same log, by the judging estimates and on the same units (Student's interval). `None`
+    /// where either has no estimate, or where they did not see the same units.
+    #[must_use]
+    pub fn less(&self, other: &Self, confidence: f64) -> Option<Ranged> {
+        let value = |appraisal: &Self| {
+            let judge = appraisal.verdict.judge.as_ref()?;
+            let estimate = appraisal.estimates.iter().find(|estimate| estimate.estimator == *judge)?;
+            Some(estimate.value.value)
+        };
+        let same = self.rows == other.rows && self.influence.len() == other.influence.len();
+        let difference = value(self)? - value(other)?;
+        same.then(|| student(difference, &paired(&self.influence, &other.influence), confidence))
+    }
 }
 
 /// Judges one target while a log streams by.
@@ -146,12 +165,13 @@ impl Appraiser {
         members(&self.asked).iter().fold(Needs::NOTHING, |needs, estimator| needs.or(estimator.needs()))
     }
 
-    /// The next rounds, with the unit of each: the number of the row from 0, or a hash of the column that names the unit.
+    /// The next rounds, with the unit of each (as many units as rounds): the number of the row from 0, or a hash of the column that names the unit.
     /// Batches may be cut anywhere: not a bit of the result depends on it.
     ///
     /// # Errors
     /// Where the evidence lacks what an estimator [`needs`](Self::needs).
     pub fn take(&mut self, evidence: &Evidence<'_>, units: &[u64]) -> Result<(), MissingEvidence> {
+        evidence.covers(self.needs())?;
         let Self { asked, tally, scan, .. } = self;
         let estimators = members(asked);
         let (taken, ()) = rayon::join(|| tally.take(evidence, units, &estimators), || scan.take(evidence));
@@ -188,13 +208,12 @@ impl Appraiser {
         diagnostics.direct_disagreement = direct.map(|(dm, dr)| disagreement(&ratios[dm], &ratios[dr]));
         let judge = judge(&self.asked.iter().map(|asked| asked.kind).collect::<Vec<_>>());
         let logging = Ratio::mean(&tally.rounds, &tally.reward);
+        let influence = ratios.get(judge).map_or_else(Vec::new, Ratio::influence);
         let facts = Facts {
             diagnostics: &diagnostics,
             rounds: self.scan.rounds,
             units: tally.units(),
-            skewness: ratios
-                .get(judge)
-                .map_or(0.0, |ratio| skewness(&paired(&ratio.influence(), &logging.influence()))),
+            skewness: skewness(&paired(&influence, &logging.influence())),
             direct: direct.map(|(dm, dr)| {
                 let robust = &estimates[dr].difference;
                 (estimates[dm].difference.value, [robust.low, robust.high])
@@ -212,6 +231,7 @@ impl Appraiser {
             estimates,
             diagnostics,
             verdict,
+            influence,
         }
     }
 

@@ -144,6 +144,12 @@ pub(super) fn standard_error(influence: &[f64]) -> f64 {
     (influence.iter().map(|value| value * value).sum::<f64>() / (units * (units - 1.0))).sqrt()
 }
 
+/// Student's interval from influences.
+pub(super) fn student(value: f64, influence: &[f64], confidence: f64) -> Ranged {
+    let method = Method { kind: IntervalKind::Normal, confidence, resamples: 0, seed: Seed::new(0) };
+    method.direct(value, standard_error(influence), influence)
+}
+
 /// `first - second` of two estimates on the same units.
 pub(super) fn paired(first: &[f64], second: &[f64]) -> Vec<f64> {
     first.iter().zip(second).map(|(first, second)| first - second).collect()

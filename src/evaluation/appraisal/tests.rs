@@ -119,6 +119,18 @@ fn what_is_lacking_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn an_empty_log_has_an_answer_for_every_interval() {
+    for (_, interval, _) in IntervalKind::NAMED {
+        for resamples in [0, 10] {
+            let settings = Settings { interval: *interval, resamples, ..Settings::default() };
+            let asked = ALL.iter().map(|kind| asked(kind)).collect();
+            let appraisal = Appraiser::new("target", asked, &settings, &names(3)).finish();
+            assert_eq!((appraisal.rows, appraisal.verdict.decision), (0, Decision::Unreliable));
+        }
+    }
+}
+
+#[test]
 fn batches_and_threads_change_no_bit() {
     let log = Market::TWO_CONTEXTS.log(4_000, 8);
     let units: Vec<u64> = (0..4_000).map(|round| round * round % 1_237).collect();
@@ -155,4 +167,22 @@ fn the_keys_are_those_of_the_interface() {
         assert!(value["diagnostics"][key].is_number(), "{key}");
     }
     assert!(value["diagnostics"]["warnings"].is_array());
+}
+
+#[test]
+fn targets_are_compared_on_the_same_units() {
+    let mut log = Market::TWO_CONTEXTS.log(3_000, 2);
+    let first = judged(&log, &["ips"], &Settings::default());
+    log.target = log.logging.clone();
+    let logging = judged(&log, &["ips"], &Settings::default());
+    let difference = first.less(&logging, 0.95).unwrap();
+    // The logging policy by its own weights is worth its mean reward; the difference is that of the first estimate.
+    let direct = first.estimates[0].difference;
+    assert!((difference.value - direct.value).abs() < 1e-12);
+    assert!((difference.standard_error / direct.standard_error - 1.0).abs() < 1e-9);
+    let itself = first.less(&first, 0.95).unwrap();
+    assert_eq!((itself.value, itself.low, itself.high), (0.0, 0.0, 0.0));
+    let shorter = judged(&Market::TWO_CONTEXTS.log(2_000, 2), &["ips"], &Settings::default());
+    assert!(first.less(&shorter, 0.95).is_none());
+    assert!(first.less(&judged(&log, &[], &Settings::default()), 0.95).is_none());
 }

@@ -91,7 +91,7 @@ fn multinomial_totals(columns: &[&[f64]], group: u32, seed: Seed) -> Vec<[f64; L
         let words = words(seed, group * LANES as u32, block as u32);
         for words in words.iter().take(units - 4 * block) {
             for (lane, word) in words.iter().enumerate() {
-                let count = &mut counts[(u64::from(*word) * units as u64 >> 32) as usize][lane];
+                let count = &mut counts[((u64::from(*word) * units as u64) >> 32) as usize][lane];
                 *count = count.saturating_add(1);
             }
         }
@@ -164,6 +164,9 @@ pub(super) fn left_out(ratio: Ratio<'_>) -> Vec<f64> {
 
 /// Shares of the sorted replicates at which the corrected interval ends (Efron 1987, equations 2.3 and 6.6).
 pub(super) fn corrected(shares: [f64; 2], value: f64, sorted: &[f64], left_out: &[f64]) -> [f64; 2] {
+    if sorted.is_empty() {
+        return shares;
+    }
     let count = sorted.len() as f64;
     let below = sorted.partition_point(|replicate| *replicate < value) as f64;
     let bias = normal_quantile(f64::clamp(below / count, 0.5 / count, 1.0 - 0.5 / count));
