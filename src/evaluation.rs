@@ -14,6 +14,7 @@ mod hash;
 mod metric;
 mod spread;
 mod summary;
+pub mod trial;
 mod unmasked;
 
 pub use baseline::{BASELINE, NoContact};
