@@ -10,6 +10,7 @@ mod comparison;
 mod entrant;
 pub mod estimator;
 mod evidence;
+pub mod experiment;
 mod hash;
 mod metric;
 mod spread;
