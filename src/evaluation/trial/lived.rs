@@ -2,8 +2,9 @@
 
 use super::assignment::{Assignment, NoCommunities, Randomised, Span};
 use super::composed::Composed;
-use super::measure::Measure;
+use super::measure::{Measure, Outcome};
 use crate::episode::{Period, Record, judge_by_period};
+use crate::evaluation::experiment::Sample;
 use crate::evaluation::market_seed;
 use crate::protocol::{Environment, MaskedAction, Observation, Policy, Views, World};
 use crate::random::Seed;
@@ -65,18 +66,39 @@ pub struct Lived {
     pub consumers: u64,
 }
 
-/// What an analysis is given: one row for each unit that was randomised or observed by itself.
+/// What an analysis is given: one row for each consumer, or for each period of a switchback.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
     /// Arm of each row.
-    pub arms: Vec<u8>,
-    /// What was randomised as one: the community of each row, the block of periods of each row; empty where each row was
-    /// randomised by itself.
-    pub clusters: Vec<u32>,
+    pub arms: Vec<u32>,
     /// The value of each row.
-    pub values: Vec<f64>,
+    pub outcomes: Vec<f64>,
     /// What was known of each row before the test; empty where nothing is.
     pub covariates: Vec<f64>,
+    /// What outcomes are counted per; empty where they are counted by row.
+    pub denominators: Vec<f64>,
+    /// What was randomised as one: the community of each consumer, the block of each period; empty where each row was
+    /// randomised by itself.
+    pub clusters: Vec<u64>,
+    /// The period of each row; empty where arms do not change over time.
+    pub periods: Vec<u32>,
+}
+
+impl Rows {
+    /// The columns as an analysis reads them.
+    #[must_use]
+    pub fn sample(&self, arm_count: usize) -> Sample<'_> {
+        fn some<T>(column: &[T]) -> Option<&[T]> {
+            (!column.is_empty()).then_some(column)
+        }
+        Sample {
+            covariates: some(&self.covariates),
+            denominators: some(&self.denominators),
+            clusters: some(&self.clusters),
+            periods: some(&self.periods),
+            ..Sample::new(&self.arms, arm_count, &self.outcomes)
+        }
+    }
 }
 
 impl Protocol<'_> {
@@ -101,31 +123,34 @@ impl Protocol<'_> {
         Assignment::draw(self.randomised, self.shares, self.world, self.span, seed, market)
     }
 
-    /// Lives the market of a replication: the same people and luck under every assignment.
+    /// Lives the market of a replication once under each assignment: the same people with the same luck.
     ///
     /// # Errors
     /// Where a policy chooses what the mask forbids.
-    pub fn live(&self, replication: u32, assignment: &Assignment) -> Result<Lived, TrialError> {
-        let policy = Composed::new(self.policies, self.before, self.span.first_tick, assignment);
+    pub fn live(&self, replication: u32, assignments: &[&Assignment]) -> Result<Vec<Lived>, TrialError> {
         let ends = self.period_ends();
         let seed = self.seed.derive(POLICY_PART, replication);
-        let mut record = Record::new(self.world.spec(), false);
         let mut feature = Vec::new();
+        let mut records = vec![Record::new(self.world.spec(), false); assignments.len()];
         for part in 0..self.world.parts() {
             let mut market = self.world.open_part(market_seed(self.seed, replication), part);
             if let Some(index) = self.feature {
                 read_feature(market.as_mut(), index, &mut feature);
             }
-            let lived = judge_by_period(market.as_mut(), &policy, seed, &ends);
-            record.append(lived.map_err(|source| TrialError::Masked { replication, source })?);
+            for (assignment, record) in assignments.iter().zip(&mut records) {
+                let policy = Composed::new(self.policies, self.before, self.span.first_tick, assignment);
+                let lived = judge_by_period(market.fork().as_mut(), &policy, seed, &ends);
+                record.append(lived.map_err(|source| TrialError::Masked { replication, source })?);
+            }
         }
-        Ok(Lived {
+        let lived = |mut record: Record| Lived {
             periods: record.by_period.take().unwrap_or_default(),
             has_before: self.span.first_tick > 0,
-            feature,
+            feature: feature.clone(),
             future_value: record.terminal_value_micros as f64 / 1e6,
             consumers: record.consumers,
-        })
+        };
+        Ok(records.into_iter().map(lived).collect())
     }
 
     /// Where what happened is cut: before the test, then the test as a whole, or the washout and the rest of each period.
@@ -146,36 +171,59 @@ impl Protocol<'_> {
     }
 
     /// The rows of a lived market under an assignment, which need not be the one it was lived under where all arms are
-    /// equal. `None` where the market does not know the measure by consumer.
+    /// equal. `None` where the market does not know a measure by consumer.
     #[must_use]
-    pub fn rows(&self, lived: &Lived, assignment: &Assignment, measure: Measure) -> Option<Rows> {
+    pub fn rows(&self, lived: &Lived, assignment: &Assignment, outcome: &Outcome) -> Option<Rows> {
         match self.randomised {
-            Randomised::Consumer | Randomised::Community => {
-                let covariates = match (lived.feature.is_empty(), lived.has_before) {
-                    (false, _) => lived.feature.clone(),
-                    (true, true) => measure.values(lived.periods.first()?)?,
-                    (true, false) => Vec::new(),
-                };
-                Some(Rows {
-                    arms: assignment.by_consumer().to_vec(),
-                    clusters: assignment.communities().map(<[u32]>::to_vec).unwrap_or_default(),
-                    values: measure.values(lived.periods.last()?)?,
-                    covariates,
-                })
-            }
-            Randomised::Period { ticks, washout_ticks } => {
-                let arms = assignment.by_period().to_vec();
-                let step = 1 + usize::from(washout_ticks > 0);
-                // A period's mean per consumer and tick, as if it had lasted as long as all periods together.
-                let scale = f64::from(ticks) * arms.len() as f64 / f64::from(ticks - washout_ticks);
-                let counted = lived.test_periods().iter().skip(step - 1).step_by(step);
-                let values: Option<Vec<f64>> =
-                    counted.map(|period| Some(measure.total(period)? * scale / lived.consumers as f64)).collect();
-                let blocks = (0..arms.len() as u32).map(|period| period / self.policies.len() as u32).collect();
-                Some(Rows { arms, clusters: blocks, values: values?, covariates: Vec::new() })
-            }
+            Randomised::Consumer | Randomised::Community => consumers(lived, assignment, outcome),
+            Randomised::Period { ticks, washout_ticks } => self.periods(lived, assignment, outcome, ticks, washout_ticks),
         }
     }
+
+    /// One row per period: its mean per consumer and tick, as if it had lasted as long as all periods together.
+    fn periods(
+        &self,
+        lived: &Lived,
+        assignment: &Assignment,
+        outcome: &Outcome,
+        ticks: u32,
+        washout_ticks: u32,
+    ) -> Option<Rows> {
+        let arms: Vec<u32> = assignment.by_period().iter().map(|arm| u32::from(*arm)).collect();
+        let count = arms.len() as u32;
+        let step = 1 + usize::from(washout_ticks > 0);
+        let scale = f64::from(ticks) * f64::from(count) / f64::from(ticks.saturating_sub(washout_ticks).max(1));
+        let counted = || lived.test_periods().iter().skip(step - 1).step_by(step);
+        let means = |measure: Measure| -> Option<Vec<f64>> {
+            counted().map(|period| Some(measure.total(period)? * scale / lived.consumers.max(1) as f64)).collect()
+        };
+        Some(Rows {
+            arms,
+            outcomes: means(outcome.measure)?,
+            denominators: outcome.per.map_or(Some(Vec::new()), means)?,
+            clusters: (0..count).map(|period| u64::from(period) / self.policies.len().max(1) as u64).collect(),
+            periods: (0..count).collect(),
+            covariates: Vec::new(),
+        })
+    }
+}
+
+/// One row per consumer: the test as a whole.
+fn consumers(lived: &Lived, assignment: &Assignment, outcome: &Outcome) -> Option<Rows> {
+    let test = lived.periods.last()?;
+    let covariates = match (lived.feature.is_empty(), lived.has_before) {
+        (false, _) => lived.feature.clone(),
+        (true, true) => outcome.measure.values(lived.periods.first()?)?,
+        (true, false) => Vec::new(),
+    };
+    Some(Rows {
+        arms: assignment.by_consumer().iter().map(|arm| u32::from(*arm)).collect(),
+        outcomes: outcome.measure.values(test)?,
+        denominators: outcome.per.map_or(Some(Vec::new()), |measure| measure.values(test))?,
+        clusters: assignment.communities().unwrap_or(&[]).iter().map(|one| u64::from(*one)).collect(),
+        covariates,
+        periods: Vec::new(),
+    })
 }
 
 impl Lived {
@@ -183,17 +231,21 @@ impl Lived {
         &self.periods[usize::from(self.has_before).min(self.periods.len())..]
     }
 
-    /// Mean over consumers over the whole test; `None` where the market does not know the measure by consumer.
+    /// Mean over consumers over the whole test, or the ratio of two of them; `None` where the market does not know a measure
+    /// by consumer, or where there is nothing to be counted per.
     #[must_use]
-    pub fn mean(&self, measure: Measure) -> Option<f64> {
-        let total: Option<f64> = self.test_periods().iter().map(|period| measure.total(period)).sum();
-        Some(total? / self.consumers.max(1) as f64)
+    pub fn level(&self, outcome: &Outcome) -> Option<f64> {
+        let total = |measure: Measure| -> Option<f64> {
+            self.test_periods().iter().map(|period| measure.total(period)).sum()
+        };
+        let per = outcome.per.map_or(Some(self.consumers as f64), total)?;
+        (per > 0.0).then_some(total(outcome.measure)? / per)
     }
 
     /// Mean over consumers of the profit of the test and of what they are worth beyond the horizon.
     #[must_use]
     pub fn mean_value(&self) -> f64 {
-        self.mean(Measure::Profit).unwrap_or(0.0) + self.future_value / self.consumers.max(1) as f64
+        self.level(&Outcome::of(Measure::Profit)).unwrap_or(0.0) + self.future_value / self.consumers.max(1) as f64
     }
 }
 

@@ -77,3 +77,44 @@ impl Measure {
         }
     }
 }
+
+/// What is compared: a measure by consumer, or a ratio of two measures, each summed over the consumers of an arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is summed.
+    pub measure: Measure,
+    /// What it is counted per, instead of per consumer.
+    pub per: Option<Measure>,
+}
+
+impl Outcome {
+    /// By consumer.
+    #[must_use]
+    pub const fn of(measure: Measure) -> Self {
+        Self { measure, per: None }
+    }
+
+    /// The name in tables, such as `opt_outs` or `opt_outs/messages`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self.per {
+            None => self.measure.name().to_owned(),
+            Some(per) => format!("{}/{}", self.measure.name(), per.name()),
+        }
+    }
+
+    /// From the name in tables.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        match name.split_once('/') {
+            None => Measure::named(name).map(Self::of),
+            Some((measure, per)) => Some(Self { measure: Measure::named(measure)?, per: Some(Measure::named(per)?) }),
+        }
+    }
+
+    /// Whether a market counts all of it.
+    #[must_use]
+    pub fn is_counted(&self, spec: &Spec) -> bool {
+        self.measure.is_counted(spec) && self.per.is_none_or(|per| per.is_counted(spec))
+    }
+}
