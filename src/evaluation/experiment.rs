@@ -9,10 +9,14 @@ mod clustered;
 mod confidence_sequence;
 mod cuped;
 mod effect;
+mod margin;
 mod msprt;
+mod multiplicity;
 mod peeking;
+pub mod power;
 mod ratio;
 mod sample;
+mod split;
 mod stratified;
 mod switchback;
 mod t_test;
@@ -22,7 +26,10 @@ mod z_test;
 
 pub use always_valid::{half_width, mixing_ratio_tightest_at, mixture_likelihood_ratio};
 pub use effect::{Effect, Sequential};
+pub use margin::{Better, Margin, Promise};
+pub use multiplicity::Multiplicity;
 pub use sample::{Reads, Sample, Unanalysable};
+pub use split::{ALARM, SampleRatio, sample_ratio};
 
 use crate::registry::{Entry, Refusal, Values};
 use std::fmt;
