@@ -12,6 +12,7 @@ mod manifest;
 mod page;
 mod table;
 pub mod trap;
+pub mod trial;
 mod truth;
 mod units;
 

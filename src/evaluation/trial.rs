@@ -17,10 +17,10 @@ mod truth;
 
 pub use assignment::{ARMS_MAX, Assignment, NoCommunities, Randomised, Span};
 pub use composed::Composed;
-pub use lab::{Findings, Kind, Lab, RATIO_ALARM, Rate, Repetition, Verdict};
+pub use lab::{Findings, Kind, Lab, Rate, Repetition, Verdict};
 pub use lived::{Lived, Protocol, Rows, TrialError};
 pub use measure::{Measure, Outcome};
-pub use once::{Answer, Kept, Promise, Report, test_once};
+pub use once::{Answer, Guard, Guarded, Report, test_once};
 pub use question::{Offered, Question};
 pub use truth::Truth;
 

@@ -1,7 +1,6 @@
 //! The experiment lab: the same test on many markets, and how often each analysis of it is right.
 
 use super::Assignment;
-use super::assignment::Randomised;
 use super::lived::{Lived, Protocol, TrialError};
 use super::measure::Outcome;
 use super::question::Question;
@@ -131,7 +130,7 @@ pub struct Findings {
     /// Per treated arm and outcome; empty where truth was not asked for. The last of each arm is profit and future value
     /// together.
     pub truths: Vec<Vec<Truth>>,
-    /// Share of the tests between the arms whose counts do not fit the shares (p < .001), where rows were drawn one by one.
+    /// Share of the tests between the arms whose counts do not fit the shares (p < .001), of consumers or of communities.
     pub ratio_alarms: Option<Rate>,
 }
 
@@ -140,7 +139,7 @@ struct Market {
     equals: Option<Vec<Vec<Option<Told>>>>,
     arms: Option<Vec<Vec<Option<Told>>>>,
     levels: Option<Vec<Vec<f64>>>,
-    ratio_p_value: Option<f64>,
+    is_alarm: Option<bool>,
 }
 
 /// A lab: a test, what is asked of it, and how often.
@@ -195,7 +194,7 @@ impl Lab<'_> {
             arms,
             equals: null.as_ref().map(|null| self.told(&lived[0], null)),
             levels: has_truth.then(|| levels(&lived[..whole], &self.outcomes())),
-            ratio_p_value: mixed.as_ref().and_then(|mixed| protocol.ratio_p_value(mixed)),
+            is_alarm: mixed.as_ref().and_then(|mixed| protocol.sample_ratio(mixed)).map(|ratio| ratio.is_alarm),
         })
     }
 
@@ -255,15 +254,12 @@ impl Lab<'_> {
                 }
             }
         }
-        let p_values: Vec<f64> = markets.iter().filter_map(|market| market.ratio_p_value).collect();
-        let alarms = p_values.iter().filter(|p_value| **p_value < RATIO_ALARM).count();
-        let ratio_alarms = (!p_values.is_empty()).then(|| Rate::of(alarms, p_values.len()));
+        let checked: Vec<bool> = markets.iter().filter_map(|market| market.is_alarm).collect();
+        let alarms = checked.iter().filter(|is_alarm| **is_alarm).count();
+        let ratio_alarms = (!checked.is_empty()).then(|| Rate::of(alarms, checked.len()));
         Findings { verdicts, truths, ratio_alarms }
     }
 }
-
-/// Below this p value, counts do not fit the shares (Fabijan et al. 2019).
-pub const RATIO_ALARM: f64 = 0.001;
 
 fn verdict(kind: Kind, question: &Question, arm: usize, told: &[Option<Told>], truth: Option<&Truth>) -> Verdict {
     let known: Vec<Told> = told.iter().flatten().copied().collect();
@@ -301,31 +297,5 @@ fn verdict(kind: Kind, question: &Question, arm: usize, told: &[Option<Told>], t
         covered: rate(&|one| one.low <= truth_mean && truth_mean <= one.high),
         covered_always: rate(&|one| one.always.0 <= truth_mean && truth_mean <= one.always.1),
         width: mean_and_variance(&widths).0,
-    }
-}
-
-impl Protocol<'_> {
-    /// Pearson's test of the counts of what was randomised against the shares (sample ratio mismatch): of consumers, or of
-    /// communities; `None` of periods, which alternate by construction.
-    #[must_use]
-    pub fn ratio_p_value(&self, assignment: &Assignment) -> Option<f64> {
-        let arms = assignment.by_consumer();
-        let mut counts = vec![0.0; self.shares.len()];
-        match (self.randomised, assignment.communities()) {
-            (Randomised::Period { .. }, _) => return None,
-            (_, None) => arms.iter().for_each(|arm| counts[usize::from(*arm)] += 1.0),
-            (_, Some(communities)) => {
-                let last = communities.iter().max()?;
-                let mut of_community = vec![None; *last as usize + 1];
-                for (community, arm) in communities.iter().zip(arms) {
-                    of_community[*community as usize] = Some(usize::from(*arm));
-                }
-                of_community.into_iter().flatten().for_each(|arm| counts[arm] += 1.0);
-            }
-        }
-        let total: f64 = counts.iter().sum();
-        let expected: Vec<f64> = self.shares.iter().map(|share| share * total).collect();
-        let (statistic, degrees) = crate::statistics::chi_square(&counts, &expected, 5.0);
-        Some(crate::statistics::chi_square_p_value(statistic, degrees))
     }
 }

@@ -1,35 +1,36 @@
 //! One test, carried out and read once.
 
-use super::lab::RATIO_ALARM;
+use super::assignment::{Assignment, Randomised};
 use super::lived::{Protocol, TrialError};
 use super::measure::Outcome;
 use super::question::Question;
 use super::truth::{Truth, levels, truths};
-use crate::evaluation::Limit;
-use crate::evaluation::experiment::{Effect, Unanalysable};
+use crate::evaluation::experiment::{Effect, Margin, Promise, SampleRatio, Unanalysable, sample_ratio};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
-/// A promise about what a treated arm may do to an outcome, kept where the whole interval of the effect is on the right
-/// side: a test that cannot tell keeps no promise.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Promise {
-    /// Which outcome; it is read by Welch's test, by `clustered` where communities were assigned, by `switchback` where periods were.
-    pub outcome: Outcome,
-    /// What the difference to the control may be at most, or at least.
-    pub limit: Limit,
+/// A promise that no treated arm harms an outcome by more than a margin.
+#[derive(Debug)]
+pub struct Guard {
+    /// How the outcome is read.
+    pub question: Question,
+    /// Which way is good, and the harm that is put up with.
+    pub margin: Margin,
 }
 
-/// What became of a promise.
+/// What became of a promise in one arm.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
-    /// Which.
-    pub promise: Promise,
+pub struct Guarded {
+    /// Which outcome.
+    pub outcome: Outcome,
+    /// Which way is good, and the harm that is put up with.
+    pub margin: Margin,
     /// The treated arm.
     pub arm: usize,
     /// The interval of the effect; absent where the outcome could not be analysed.
     pub interval: Option<(f64, f64)>,
-    /// Whether the interval is on the right side of the limit; false where there is none.
-    pub held: bool,
+    /// Held, broken, or neither shown nor ruled out.
+    pub promise: Promise,
 }
 
 /// What one question found.
@@ -47,15 +48,15 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Consumers of each arm; of a switchback, periods.
-    pub counts: Vec<u64>,
+    pub counts: Vec<usize>,
     /// Communities of each arm, where they were assigned.
-    pub communities: Option<Vec<u64>>,
-    /// The p value of the counts against the shares; absent of a switchback.
-    pub ratio_p_value: Option<f64>,
+    pub communities: Option<Vec<usize>>,
+    /// The counts of what was randomised against the shares; absent of a switchback.
+    pub ratio: Option<SampleRatio>,
     /// In the order of the questions.
     pub answers: Vec<Answer>,
     /// Per promise and treated arm.
-    pub promises: Vec<Kept>,
+    pub guards: Vec<Guarded>,
     /// The outcomes of the truth.
     pub outcomes: Vec<Outcome>,
     /// Per treated arm and outcome; the last of each arm is profit and future value together.
@@ -63,16 +64,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the counts fit the shares.
-    #[must_use]
-    pub fn ratio_holds(&self) -> bool {
-        self.ratio_p_value.is_none_or(|p_value| p_value >= RATIO_ALARM)
-    }
-
-    /// Whether every promise was kept.
+    /// Whether no promise was broken.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.promises.iter().all(|kept| kept.held)
+        self.guards.iter().all(|guarded| guarded.promise != Promise::Broken)
     }
 }
 
@@ -83,7 +78,7 @@ impl Report {
 pub fn test_once(
     protocol: &Protocol<'_>,
     questions: &[Question],
-    promises: &[(Promise, Question)],
+    guards: &[Guard],
     alpha: f64,
     truth_markets: u32,
 ) -> Result<Report, TrialError> {
@@ -102,16 +97,18 @@ pub fn test_once(
             effects: ask(question),
         })
         .collect();
-    let mut kept = Vec::new();
-    for (promise, question) in promises {
+    let mut guarded = Vec::new();
+    for Guard { question, margin } in guards {
         let effects = ask(question).unwrap_or_default();
         for arm in 1..arms {
-            let interval = effects.get(arm - 1).map(|effect| (effect.low, effect.high));
-            let held = interval.is_some_and(|(low, high)| match promise.limit {
-                Limit::Max(most) => high <= most,
-                Limit::Min(least) => low >= least,
+            let effect = effects.get(arm - 1);
+            guarded.push(Guarded {
+                outcome: question.outcome,
+                margin: *margin,
+                arm,
+                interval: effect.map(|effect| (effect.low, effect.high)),
+                promise: effect.map_or(Promise::Unproven, |effect| margin.judge(effect)),
             });
-            kept.push(Kept { promise: promise.clone(), arm, interval, held });
         }
     }
     let mut outcomes: Vec<Outcome> = questions.iter().map(|question| question.outcome).collect();
@@ -123,20 +120,31 @@ pub fn test_once(
     let whole = whole.into_iter().collect::<Result<Vec<_>, TrialError>>()?;
     let truths = if whole.is_empty() { Vec::new() } else { truths(&whole, arms, outcomes.len() + 1) };
     let (counts, communities) = protocol.counts(&assignment);
-    let ratio_p_value = protocol.ratio_p_value(&assignment);
-    Ok(Report { counts, communities, ratio_p_value, answers, promises: kept, outcomes, truths })
+    let ratio = protocol.sample_ratio(&assignment);
+    Ok(Report { counts, communities, ratio, answers, guards: guarded, outcomes, truths })
 }
 
 impl Protocol<'_> {
+    /// The counts of what was randomised against the shares: consumers, or communities; `None` of periods, which
+    /// alternate by construction.
+    #[must_use]
+    pub fn sample_ratio(&self, assignment: &Assignment) -> Option<SampleRatio> {
+        if matches!(self.randomised, Randomised::Period { .. }) {
+            return None;
+        }
+        let (counts, communities) = self.counts(assignment);
+        Some(sample_ratio(&communities.unwrap_or(counts), self.shares))
+    }
+
     /// Consumers (of a switchback, periods) and communities of each arm.
-    fn counts(&self, assignment: &super::Assignment) -> (Vec<u64>, Option<Vec<u64>>) {
+    fn counts(&self, assignment: &Assignment) -> (Vec<usize>, Option<Vec<usize>>) {
         let mut counts = vec![0; self.policies.len()];
         for arm in assignment.by_consumer().iter().chain(assignment.by_period()) {
             counts[usize::from(*arm)] += 1;
         }
         let communities = assignment.communities().map(|communities| {
             let pairs = communities.iter().zip(assignment.by_consumer());
-            let of: std::collections::BTreeMap<u32, u8> = pairs.map(|(one, arm)| (*one, *arm)).collect();
+            let of: BTreeMap<u32, u8> = pairs.map(|(one, arm)| (*one, *arm)).collect();
             let mut counts = vec![0; self.policies.len()];
             of.values().for_each(|arm| counts[usize::from(*arm)] += 1);
             counts

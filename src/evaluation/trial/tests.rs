@@ -1,6 +1,7 @@
 use super::*;
 use crate::episode::judge_by_period;
 use crate::episode::toy::{Constant, Toy, Uniform};
+use crate::evaluation::experiment::{Better, Margin, Promise};
 use crate::evaluation::market_seed;
 use crate::matrix::Matrix;
 use crate::protocol::{ActionBits, Decision, Observation, Policy, World};
@@ -200,21 +201,20 @@ fn one_test_reports_counts_effects_promises_and_the_truth() {
     let policies: [&dyn Policy; 3] = [&NONE, &PLAIN, &LOUD];
     let test = protocol(&toy, &policies, &[0.5, 0.25, 0.25]);
     let messages = Outcome::of(Measure::Messages);
-    let promise = |limit| {
+    let guard = |margin| {
         let analysis = crate::evaluation::experiment::default_analysis("welch").unwrap();
         let question = Question { outcome: messages, name: "welch".to_owned(), analysis };
-        (Promise { outcome: messages, limit }, question)
+        Guard { question, margin: Margin { better: Better::Lower, margin } }
     };
-    use crate::evaluation::Limit;
-    let promises = [promise(Limit::Max(6.5)), promise(Limit::Min(5.5))];
+    let promises = [guard(6.5), guard(5.0)];
     let report = test_once(&test, &questions(&["welch", "ratio"], 2_000), &promises, 0.05, 3).unwrap();
-    assert_eq!(report.counts.iter().sum::<u64>(), 2_000);
-    assert!(report.ratio_holds());
+    assert_eq!(report.counts.iter().sum::<usize>(), 2_000);
+    assert!(!report.ratio.as_ref().unwrap().is_alarm);
     let effects = report.answers[0].effects.as_ref().unwrap();
     assert_eq!((effects.len(), report.truths.len(), report.truths[0].len()), (2, 2, 2));
-    // The plain letter goes to everybody in every tick but after an opt-out; the loud one rests every fifth.
-    let held: Vec<bool> = report.promises.iter().map(|kept| kept.held).collect();
-    assert_eq!(held, [true, true, true, false], "{:?}", report.promises);
+    // The plain letter goes to everybody in every tick but after an opt-out, six times; the loud one rests every fifth tick.
+    let promises: Vec<Promise> = report.guards.iter().map(|guarded| guarded.promise).collect();
+    assert_eq!(promises, [Promise::Held, Promise::Held, Promise::Broken, Promise::Held], "{:?}", report.guards);
     assert!(!report.holds());
     let truth = report.truths[0][0].mean();
     assert!(effects[0].low < truth.mean && truth.mean < effects[0].high);
