@@ -196,12 +196,7 @@ impl Campaign {
     }
 
     fn founding(&self, seed: Seed, consumers: u32) -> Founding<'_> {
-        Founding {
-            seed,
-            consumers,
-            population: &self.model.population,
-            channels: self.model.catalogue.channels.len(),
-        }
+        Founding { seed, consumers, population: &self.model.population, channels: self.model.catalogue.channels.len() }
     }
 
     /// What each module shares among all consumers.

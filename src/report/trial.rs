@@ -140,7 +140,10 @@ mod tests {
 
     #[test]
     fn numbers_and_columns() {
-        assert_eq!([1234.5, 12.345, 0.5, 0.0123, -0.0000001].map(number), ["1234", "12.35", "0.500", "0.0123", "0.00000"]);
+        assert_eq!(
+            [1234.5, 12.345, 0.5, 0.0123, -0.0000001].map(number),
+            ["1234", "12.35", "0.500", "0.0123", "0.00000"]
+        );
         let rows = [["a", "1"], ["bcd", "20"]].map(|row| row.map(str::to_owned).to_vec());
         assert_eq!(aligned(&rows), "a     1\nbcd  20\n");
     }

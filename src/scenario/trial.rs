@@ -68,7 +68,12 @@ pub(crate) const DESIGN: &[Parameter] = &[
 /// Keys of `[lab]`.
 pub(crate) const LAB: &[Parameter] = &[
     Parameter::integer("tests", 200, 1, 1_000_000, "markets on which the test is repeated"),
-    Parameter::optional_integer("truths", 0, 1_000_000, "markets on which the true effect is measured; all if not given"),
+    Parameter::optional_integer(
+        "truths",
+        0,
+        1_000_000,
+        "markets on which the true effect is measured; all if not given",
+    ),
     Parameter::boolean("between_arms", true, "whether the arms are tested against each other"),
     Parameter::boolean("between_equals", true, "whether the control is tested against itself"),
 ];
@@ -211,8 +216,11 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path, overrides: 
     let before = arms::before(reader, &design, &scenario);
     let randomised = randomised(reader, &design, &scenario, &arms, timing?)?;
     let span = timing?.span;
-    let offered =
-        Offered { randomised, covariate: feature.is_some_and(|one| one.is_some()) || span.first_tick > 0, denominator: false };
+    let offered = Offered {
+        randomised,
+        covariate: feature.is_some_and(|one| one.is_some()) || span.first_tick > 0,
+        denominator: false,
+    };
     let questions = asked::questions(reader, &header, &outcomes, analyses, offered, scenario.world.spec());
     let guards = asked::guards(reader, guardrails, offered, scenario.world.spec());
     let repetition = repetition(reader, &lab?, overrides);
@@ -277,7 +285,8 @@ fn timing(reader: &mut Reader<'_>, design: &Values, scenario: &Experiment, arms:
     }
     let periods = timing.span.periods(timing.period_ticks, arms) as usize;
     if is_switchback && periods < 2 * arms.max(2) {
-        let message = format!("design.period_days: the test has room for {periods} periods of whole blocks of {arms} arms");
+        let message =
+            format!("design.period_days: the test has room for {periods} periods of whole blocks of {arms} arms");
         let help = format!("at least {} are needed: shorten the periods, or give the file more `ticks`", 2 * arms);
         reader.fault(Code::Refused, place("period_days"), message, help);
         return None;
@@ -299,7 +308,12 @@ fn randomised(
             let seed = crate::evaluation::market_seed(scenario.seed, 0);
             if scenario.world.communities(seed).is_none() {
                 let message = "design.randomise: the market of this scenario has no graph, and so no communities";
-                reader.fault(Code::Refused, place, message, "add [modules.word_of_mouth] to it, or randomise consumers");
+                reader.fault(
+                    Code::Refused,
+                    place,
+                    message,
+                    "add [modules.word_of_mouth] to it, or randomise consumers",
+                );
                 return None;
             }
             Some(Randomised::Community)

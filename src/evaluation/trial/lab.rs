@@ -168,12 +168,12 @@ impl Lab<'_> {
             lived();
             market
         };
-        let markets: Vec<Result<Market, TrialError>> =
-            if self.protocol.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS {
-                (0..tests.max(truths)).into_par_iter().map(one).collect()
-            } else {
-                (0..tests.max(truths)).map(one).collect()
-            };
+        let markets: Vec<Result<Market, TrialError>> = if self.protocol.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS
+        {
+            (0..tests.max(truths)).into_par_iter().map(one).collect()
+        } else {
+            (0..tests.max(truths)).map(one).collect()
+        };
         let markets = markets.into_iter().collect::<Result<Vec<Market>, TrialError>>()?;
         Ok(self.findings(&markets))
     }

@@ -176,7 +176,9 @@ impl Protocol<'_> {
     pub fn rows(&self, lived: &Lived, assignment: &Assignment, outcome: &Outcome) -> Option<Rows> {
         match self.randomised {
             Randomised::Consumer | Randomised::Community => consumers(lived, assignment, outcome),
-            Randomised::Period { ticks, washout_ticks } => self.periods(lived, assignment, outcome, ticks, washout_ticks),
+            Randomised::Period { ticks, washout_ticks } => {
+                self.periods(lived, assignment, outcome, ticks, washout_ticks)
+            }
         }
     }
 
@@ -235,9 +237,8 @@ impl Lived {
     /// by consumer, or where there is nothing to be counted per.
     #[must_use]
     pub fn level(&self, outcome: &Outcome) -> Option<f64> {
-        let total = |measure: Measure| -> Option<f64> {
-            self.test_periods().iter().map(|period| measure.total(period)).sum()
-        };
+        let total =
+            |measure: Measure| -> Option<f64> { self.test_periods().iter().map(|period| measure.total(period)).sum() };
         let per = outcome.per.map_or(Some(self.consumers as f64), total)?;
         (per > 0.0).then_some(total(outcome.measure)? / per)
     }

@@ -91,11 +91,7 @@ pub fn test_once(
     };
     let answers: Vec<Answer> = questions
         .iter()
-        .map(|question| Answer {
-            analysis: question.name.clone(),
-            outcome: question.outcome,
-            effects: ask(question),
-        })
+        .map(|question| Answer { analysis: question.name.clone(), outcome: question.outcome, effects: ask(question) })
         .collect();
     let mut guarded = Vec::new();
     for Guard { question, margin } in guards {
@@ -113,10 +109,8 @@ pub fn test_once(
     }
     let mut outcomes: Vec<Outcome> = questions.iter().map(|question| question.outcome).collect();
     outcomes.dedup();
-    let whole: Vec<Result<Vec<Vec<f64>>, TrialError>> = (0..truth_markets)
-        .into_par_iter()
-        .map(|market| Ok(levels(&protocol.live_whole(market)?, &outcomes)))
-        .collect();
+    let whole: Vec<Result<Vec<Vec<f64>>, TrialError>> =
+        (0..truth_markets).into_par_iter().map(|market| Ok(levels(&protocol.live_whole(market)?, &outcomes))).collect();
     let whole = whole.into_iter().collect::<Result<Vec<_>, TrialError>>()?;
     let truths = if whole.is_empty() { Vec::new() } else { truths(&whole, arms, outcomes.len() + 1) };
     let (counts, communities) = protocol.counts(&assignment);

@@ -161,12 +161,7 @@ fn equal_arms_are_told_apart_as_often_as_the_level_says_and_more_often_by_peekin
     let questions = questions(&["welch", "cuped", "peeking", "msprt", "confidence_sequence"], 600);
     assert_eq!(questions.len(), 5);
     let repetition = Repetition { tests: 400, truths: 400, between_arms: true, between_equals: true };
-    let lab = Lab {
-        protocol: protocol(&toy, &policies, &[0.5, 0.5]),
-        questions: &questions,
-        alpha: 0.05,
-        repetition,
-    };
+    let lab = Lab { protocol: protocol(&toy, &policies, &[0.5, 0.5]), questions: &questions, alpha: 0.05, repetition };
     let findings = lab.run(&|| ()).unwrap();
     let of = |kind: Kind, name: &str| {
         findings.verdicts.iter().find(|verdict| verdict.kind == kind && verdict.analysis == name).unwrap()
@@ -244,8 +239,7 @@ fn what_the_lab_finds_does_not_depend_on_threads() {
     let policies: [&dyn Policy; 2] = [&PLAIN, &Uniform];
     let questions = questions(&["welch", "msprt"], 300);
     let repetition = Repetition { tests: 20, truths: 7, between_arms: true, between_equals: true };
-    let lab =
-        Lab { protocol: protocol(&toy, &policies, &[0.5, 0.5]), questions: &questions, alpha: 0.05, repetition };
+    let lab = Lab { protocol: protocol(&toy, &policies, &[0.5, 0.5]), questions: &questions, alpha: 0.05, repetition };
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| lab.run(&|| ()).unwrap())

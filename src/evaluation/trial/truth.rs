@@ -1,8 +1,8 @@
 //! What an analysis would have to find out: the effect of putting everybody in an arm instead of in the control.
 
+use super::Assignment;
 use super::lived::{Lived, Protocol, TrialError};
 use super::measure::Outcome;
-use super::Assignment;
 use crate::evaluation::Metric;
 use crate::evaluation::mean_of;
 
@@ -40,12 +40,9 @@ pub(super) fn levels(whole: &[Lived], outcomes: &[Outcome]) -> Vec<Vec<f64>> {
 
 /// The truth per treated arm and outcome, from the levels of each market.
 pub(super) fn truths(levels: &[Vec<Vec<f64>>], arms: usize, outcomes: usize) -> Vec<Vec<Truth>> {
-    let difference = |arm: usize, outcome: usize| {
-        levels.iter().map(|market| market[arm][outcome] - market[0][outcome]).collect()
-    };
-    (1..arms)
-        .map(|arm| (0..outcomes).map(|outcome| Truth { by_market: difference(arm, outcome) }).collect())
-        .collect()
+    let difference =
+        |arm: usize, outcome: usize| levels.iter().map(|market| market[arm][outcome] - market[0][outcome]).collect();
+    (1..arms).map(|arm| (0..outcomes).map(|outcome| Truth { by_market: difference(arm, outcome) }).collect()).collect()
 }
 
 impl Protocol<'_> {

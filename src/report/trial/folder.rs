@@ -53,10 +53,14 @@ pub fn refuse_folder(out: &Path, force: bool) -> Option<String> {
         return None;
     }
     if !force {
-        return Some(format!("`{shown}` exists and is not empty; take another folder with --out, or --force to replace it"));
+        return Some(format!(
+            "`{shown}` exists and is not empty; take another folder with --out, or --force to replace it"
+        ));
     }
     (!is_results(out)).then(|| {
-        format!("`{shown}` is not a folder of results: it holds neither manifest.json nor summary.json, and is left alone")
+        format!(
+            "`{shown}` is not a folder of results: it holds neither manifest.json nor summary.json, and is left alone"
+        )
     })
 }
 

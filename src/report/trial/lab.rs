@@ -36,7 +36,8 @@ fn sections(trial: &Trial, findings: &Findings) -> Vec<(String, Vec<Vec<String>>
         let title = title(trial, verdict);
         if sections.last().is_none_or(|(last, _)| *last != title) {
             let found = if verdict.kind == Kind::Equals { "finds a difference" } else { "power" };
-            let head = ["analysis", found, "mean effect", "bias", "holds the truth", "at every look", "width", "refused"];
+            let head =
+                ["analysis", found, "mean effect", "bias", "holds the truth", "at every look", "width", "refused"];
             sections.push((title, vec![head.map(str::to_owned).to_vec()]));
         }
         let row = vec![
@@ -73,10 +74,11 @@ fn title(trial: &Trial, verdict: &Verdict) -> String {
 /// One line for each verdict.
 #[must_use]
 pub fn csv(trial: &Trial, findings: &Findings) -> String {
-    let mut csv = "test,metric,arm,analysis,tests,refused,truth,truth_standard_error,mean_effect,bias,bias_standard_error,\
+    let mut csv =
+        "test,metric,arm,analysis,tests,refused,truth,truth_standard_error,mean_effect,bias,bias_standard_error,\
                    spread,rejected,rejected_standard_error,covered,covered_standard_error,covered_always,\
                    covered_always_standard_error,width\n"
-        .to_owned();
+            .to_owned();
     for verdict in &findings.verdicts {
         let _ = write!(
             csv,
@@ -191,11 +193,12 @@ pub fn files(trial: &Trial, findings: &Findings) -> Result<Vec<(&'static str, St
 /// Rates of wrong findings against the level, estimates against the truth, coverage against what is promised.
 fn panels(trial: &Trial, findings: &Findings) -> Vec<Panel> {
     let mut panels: Vec<Panel> = Vec::new();
-    let mut add = |heading: String, lines: Vec<(f64, String)>, mark: Mark| {
-        match panels.iter_mut().find(|panel| panel.heading == heading) {
-            Some(panel) => panel.marks.push(mark),
-            None => panels.push(Panel { heading, marks: vec![mark], lines }),
-        }
+    let mut add = |heading: String, lines: Vec<(f64, String)>, mark: Mark| match panels
+        .iter_mut()
+        .find(|panel| panel.heading == heading)
+    {
+        Some(panel) => panel.marks.push(mark),
+        None => panels.push(Panel { heading, marks: vec![mark], lines }),
     };
     let many = trial.arms.len() > 2;
     let label = |verdict: &Verdict| {

@@ -122,7 +122,8 @@ pub fn csv(trial: &Trial, report: &Report) -> String {
     for answer in &report.answers {
         for effect in answer.effects.iter().flatten() {
             let truth = truth_of(report, effect.arm, &answer.outcome);
-            let told = truth.map_or(",".to_owned(), |truth| format!("{},{}", truth.mean().mean, truth.standard_error()));
+            let told =
+                truth.map_or(",".to_owned(), |truth| format!("{},{}", truth.mean().mean, truth.standard_error()));
             let _ = writeln!(
                 csv,
                 "{},{},{},{},{},{},{},{},{},{},{},{},{},{told}",

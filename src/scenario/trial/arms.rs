@@ -54,7 +54,8 @@ pub struct Arm {
 pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Values> {
     let sections = tables(reader, root, "arm");
     if (sections.len() < 2 || sections.len() > ARMS_MAX) && reader.faults.is_empty() {
-        let message = format!("arm: a test takes a control and 1 to {} others, found {} in all", ARMS_MAX - 1, sections.len());
+        let message =
+            format!("arm: a test takes a control and 1 to {} others, found {} in all", ARMS_MAX - 1, sections.len());
         reader.fault(Code::MissingKey, None, message, "add [[arm]] with a name; the first is the control");
     }
     let mut seen = Vec::new();
@@ -64,7 +65,8 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Values> {
         check_name(reader, &section, values.text("name"), &mut seen);
         let is_policy = values.text("kind") == "policy";
         if !is_policy && values.is_given("policy") {
-            let message = format!("{}: an arm of kind {:?} names no policy", section.key("policy"), values.text("kind"));
+            let message =
+                format!("{}: an arm of kind {:?} names no policy", section.key("policy"), values.text("kind"));
             reader.fault(Code::Refused, values.place("policy"), message, "drop it, or write kind = \"policy\"");
         }
         arms.push(values);

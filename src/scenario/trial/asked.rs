@@ -14,7 +14,12 @@ use crate::scenario::table::{Reader, Section};
 /// Keys of `[[guardrail]]`.
 pub(crate) const GUARDRAIL: &[Parameter] = &[
     Parameter::of("metric", Kind::Text { default: None }, "what no arm may harm, written as in `metrics`").required(),
-    Parameter::number("margin", 0.0, Range::NON_NEGATIVE, "the greatest harm that is put up with, in units of the metric"),
+    Parameter::number(
+        "margin",
+        0.0,
+        Range::NON_NEGATIVE,
+        "the greatest harm that is put up with, in units of the metric",
+    ),
     Parameter::of(
         "better",
         Kind::Choice { default: None, options: &["higher", "lower"] },
@@ -90,7 +95,12 @@ fn outcome(
     let found = Outcome::named(name).filter(|outcome| outcome.is_counted(spec));
     if found.is_none() {
         let message = format!("{path}: {name:?} is not counted by consumer in this market");
-        reader.fault(Code::UnknownName, place, message, way_out(name, &known, "what is counted, alone or as a ratio a/b"));
+        reader.fault(
+            Code::UnknownName,
+            place,
+            message,
+            way_out(name, &known, "what is counted, alone or as a ratio a/b"),
+        );
     }
     found
 }
@@ -167,12 +177,7 @@ fn question(
 }
 
 /// Each promise with the analysis that reads it: by the independent unit of the design.
-pub(super) fn guards(
-    reader: &mut Reader<'_>,
-    guardrails: Vec<Values>,
-    offered: Offered,
-    spec: &Spec,
-) -> Vec<Guard> {
+pub(super) fn guards(reader: &mut Reader<'_>, guardrails: Vec<Values>, offered: Offered, spec: &Spec) -> Vec<Guard> {
     let mut guards = Vec::new();
     for values in guardrails {
         let place = values.place("metric");
@@ -185,7 +190,8 @@ pub(super) fn guards(
             (Randomised::Community, None) => "clustered",
             (Randomised::Period { .. }, None) => "switchback",
             (_, Some(_)) => {
-                let message = format!("guardrail.metric: {:?} can be read only where consumers are randomised", outcome.name());
+                let message =
+                    format!("guardrail.metric: {:?} can be read only where consumers are randomised", outcome.name());
                 reader.fault(Code::Refused, place, message, "guard one of its parts instead");
                 continue;
             }
