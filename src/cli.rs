@@ -5,6 +5,7 @@
 
 pub mod arguments;
 pub mod diagnostic;
+mod experiment;
 mod explain_consumer;
 mod list;
 mod new;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
         Command::New(arguments) => new::execute(&arguments),
         Command::Trap(arguments) => trap::execute(&arguments),
         Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
+        Command::Experiment(arguments) => experiment::execute(&arguments),
     }
 }
 

@@ -1,5 +1,9 @@
 //! What can be written after `mercato`.
 
+mod experiment;
+
+pub use experiment::{AnalyseArguments, ExperimentArguments, ExperimentCommand, PowerArguments};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,7 +21,7 @@ pub struct Arguments {
 pub enum Command {
     /// Compare every policy of a scenario on the same market
     Run(Run),
-    /// Say all that is wrong with scenario files; nothing is run
+    /// Say all that is wrong with scenario and experiment files; nothing is run
     Validate(Validate),
     /// Show what can be named in a file: name, one line, source
     List(List),
@@ -29,6 +33,8 @@ pub enum Command {
     Trap(TrapArguments),
     /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
     ExplainConsumer(ExplainConsumer),
+    /// Plan experiments, and say what they show
+    Experiment(ExperimentArguments),
 }
 
 /// `mercato run`.
@@ -75,7 +81,7 @@ pub struct Run {
 /// `mercato validate`.
 #[derive(Clone, Debug, Args)]
 pub struct Validate {
-    /// Scenario files
+    /// Scenario or experiment files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print one JSON document
@@ -108,6 +114,8 @@ pub enum What {
     Rewards,
     /// Policies that look inside the market
     Oracles,
+    /// Analyses of experiments
+    Analyses,
     /// Scenarios inside the program
     Scenarios,
 }
@@ -125,6 +133,8 @@ pub struct Schema {
 pub enum SchemaOf {
     /// Scenario files
     Scenario,
+    /// Experiment files
+    Experiment,
 }
 
 /// `mercato new`.
