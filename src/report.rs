@@ -4,6 +4,7 @@
 //! of work is stored there, so that an interrupted run goes on to the same bytes. Nothing here prints or reads a clock.
 
 mod decisions;
+pub mod experiment;
 pub mod explain;
 mod figure;
 mod folder;

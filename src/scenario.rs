@@ -9,17 +9,17 @@ mod copy;
 mod customers;
 mod embedded;
 mod error;
-mod file;
+pub(crate) mod file;
 pub mod listing;
 mod market;
 mod memory;
 mod numeric;
 mod registries;
-mod rows;
+pub(crate) mod rows;
 pub mod schema;
-mod section;
-mod suggestion;
-mod table;
+pub(crate) mod section;
+pub(crate) mod suggestion;
+pub(crate) mod table;
 mod trial;
 
 pub use copy::{load_copy, save_copy};
@@ -149,10 +149,10 @@ fn read(
 }
 
 /// Faults of the TOML that are shown: what follows the first few is mostly their echo.
-const SYNTAX_FAULTS: usize = 10;
+pub(crate) const SYNTAX_FAULTS: usize = 10;
 
 /// Notes a fault of the TOML itself; says whether the rest can still be checked.
-fn note_syntax(reader: &mut Reader<'_>, error: &toml::de::Error) -> bool {
+pub(crate) fn note_syntax(reader: &mut Reader<'_>, error: &toml::de::Error) -> bool {
     let is_duplicate = error.message() == "duplicate key";
     let word = error.span().and_then(|span| reader.text.get(span)).unwrap_or("").trim().to_owned();
     if is_duplicate {
@@ -250,7 +250,7 @@ fn check_chosen(reader: &mut Reader<'_>, names: &[&str], overrides: &Overrides) 
 }
 
 /// Notes what a builder refused. The message names the key once, with the section in front.
-fn refuse(reader: &mut Reader<'_>, path: &str, refusal: Refusal) {
+pub(crate) fn refuse(reader: &mut Reader<'_>, path: &str, refusal: Refusal) {
     let key = match (path, refusal.key.as_str()) {
         ("", key) => key.to_owned(),
         (path, "") => path.to_owned(),

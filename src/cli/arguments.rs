@@ -1,5 +1,9 @@
 //! What can be written after `mercato`.
 
+mod experiment;
+
+pub use experiment::{AnalyseArguments, ExperimentArguments, ExperimentCommand, PowerArguments, TrialArguments};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,7 +21,7 @@ pub struct Arguments {
 pub enum Command {
     /// Compare every policy of a scenario on the same market
     Run(Run),
-    /// Say all that is wrong with scenario files; nothing is run
+    /// Say all that is wrong with scenario and experiment files; nothing is run
     Validate(Validate),
     /// Show what can be named in a file: name, one line, source
     List(List),
@@ -29,8 +33,8 @@ pub enum Command {
     Trap(TrapArguments),
     /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
     ExplainConsumer(ExplainConsumer),
-    /// Test policies against each other
-    Experiment(Experiment),
+    /// Plan experiments, and say what they show
+    Experiment(ExperimentArguments),
 }
 
 /// `mercato run`.
@@ -77,7 +81,7 @@ pub struct Run {
 /// `mercato validate`.
 #[derive(Clone, Debug, Args)]
 pub struct Validate {
-    /// Scenario files
+    /// Scenario or experiment files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print one JSON document
@@ -110,6 +114,8 @@ pub enum What {
     Rewards,
     /// Policies that look inside the market
     Oracles,
+    /// Analyses of experiments
+    Analyses,
     /// Scenarios inside the program
     Scenarios,
 }
@@ -127,6 +133,8 @@ pub struct Schema {
 pub enum SchemaOf {
     /// Scenario files
     Scenario,
+    /// Experiment files
+    Experiment,
 }
 
 /// `mercato new`.
@@ -193,50 +201,4 @@ pub struct ExplainConsumer {
     /// Print one JSON document, every tick included
     #[arg(long)]
     pub json: bool,
-}
-
-/// `mercato experiment`.
-#[derive(Clone, Debug, Args)]
-pub struct Experiment {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ExperimentCommand,
-}
-
-/// The commands of `mercato experiment`.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ExperimentCommand {
-    /// Carry a test out once inside a scenario, and show the truth beside what it shows
-    Run(TrialArguments),
-    /// Repeat a test on many markets: how often is each analysis wrong, and by how much
-    Lab(TrialArguments),
-}
-
-/// `mercato experiment run` and `mercato experiment lab`.
-#[derive(Clone, Debug, Args)]
-pub struct TrialArguments {
-    /// File of a simulated test; or a scenario, whose first two policies are tested then
-    #[arg(value_name = "EXPERIMENT.toml|SCENARIO")]
-    pub file: PathBuf,
-    /// Seed, instead of the file's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    pub seed: Option<u64>,
-    /// Markets on which the lab repeats the test, instead of the file's number
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub tests: Option<u32>,
-    /// Threads; the results do not depend on them [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096))]
-    pub threads: Option<u32>,
-    /// Folder of results; results/runs/experiment-NAME-SEED or results/runs/lab-NAME-SEED where none is given
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Print one JSON document on standard output, all else on standard error
-    #[arg(long)]
-    pub json: bool,
-    /// No progress bars, no table
-    #[arg(long)]
-    pub quiet: bool,
-    /// Replace a folder of results that exists
-    #[arg(long)]
-    pub force: bool,
 }

@@ -2,6 +2,7 @@
 
 use super::arguments::{Schema, SchemaOf};
 use super::print;
+use crate::outcomes;
 use crate::scenario;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 pub fn execute(arguments: &Schema) -> ExitCode {
     let schema = match arguments.of {
         SchemaOf::Scenario => scenario::schema::scenario(),
+        SchemaOf::Experiment => outcomes::schema::experiment(),
     };
     print(&format!("{schema:#}\n"))
 }

@@ -20,6 +20,7 @@ mod split;
 mod stratified;
 mod switchback;
 mod t_test;
+pub mod uplift;
 mod welch;
 mod winsorised;
 mod z_test;

@@ -11,7 +11,7 @@ pub type NamedFile = (String, Arc<[u8]>);
 
 /// Where named files come from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// Paths are relative to this folder.
     Folder(PathBuf),
     /// Files kept with the scenario, under the paths that it names.
@@ -20,18 +20,18 @@ pub(super) enum Source {
 
 /// The named files read so far.
 #[derive(Debug)]
-pub(super) struct Files {
+pub(crate) struct Files {
     source: Source,
     read: Vec<NamedFile>,
 }
 
 impl Files {
-    pub(super) fn new(source: Source) -> Self {
+    pub(crate) fn new(source: Source) -> Self {
         Self { source, read: Vec::new() }
     }
 
     /// The content of a file, or why there is none and the way out.
-    pub(super) fn read(&mut self, path: &str) -> Result<Arc<[u8]>, (String, String)> {
+    pub(crate) fn read(&mut self, path: &str) -> Result<Arc<[u8]>, (String, String)> {
         if let Some((_, bytes)) = self.read.iter().find(|(known, _)| known == path) {
             return Ok(Arc::clone(bytes));
         }
@@ -50,7 +50,7 @@ impl Files {
     }
 
     /// All that was read, in the order of the paths.
-    pub(super) fn into_read(mut self) -> Vec<NamedFile> {
+    pub(crate) fn into_read(mut self) -> Vec<NamedFile> {
         self.read.sort();
         self.read
     }

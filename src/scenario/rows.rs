@@ -9,10 +9,10 @@ use std::io::Read;
 const SHOWN: usize = 20;
 
 /// A file of rows under named columns.
-pub(super) struct Rows<'a> {
+pub(crate) struct Rows<'a> {
     content: Content<'a>,
     /// Column names, as the file writes them.
-    pub(super) header: Vec<String>,
+    pub(crate) header: Vec<String>,
 }
 
 enum Content<'a> {
@@ -23,7 +23,7 @@ enum Content<'a> {
 
 /// Where a row stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RowPlace {
+pub(crate) struct RowPlace {
     /// From 1, the header not counted.
     row: usize,
     /// Line of a text file, from 1.
@@ -41,7 +41,7 @@ impl fmt::Display for RowPlace {
 
 impl<'a> Rows<'a> {
     /// Reads the header. The ending of the name says what the file is.
-    pub(super) fn open(name: &str, bytes: &'a [u8]) -> Result<Self, String> {
+    pub(crate) fn open(name: &str, bytes: &'a [u8]) -> Result<Self, String> {
         let name = name.to_ascii_lowercase();
         let rows = if name.ends_with(".parquet") { Self::open_parquet(bytes) } else { Self::open_csv(&name, bytes) }?;
         let twice = rows.header.iter().enumerate().find(|(index, name)| rows.header[..*index].contains(name));
@@ -95,7 +95,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Shows each row, or what is wrong with it: fields that are not one per column, text that is not UTF-8.
-    pub(super) fn visit(&self, visit: &mut dyn FnMut(RowPlace, Result<&StringRecord, String>)) -> Result<(), String> {
+    pub(crate) fn visit(&self, visit: &mut dyn FnMut(RowPlace, Result<&StringRecord, String>)) -> Result<(), String> {
         match &self.content {
             Content::Csv(text) => visit_csv(text, self.header.len(), visit),
             #[cfg(feature = "cli")]
@@ -173,19 +173,19 @@ fn visit_parquet(
 
 /// What is wrong with the rows of a file: the first ones in words, the rest as a count.
 #[derive(Debug, Default)]
-pub(super) struct BadRows {
+pub(crate) struct BadRows {
     shown: Vec<String>,
     count: usize,
 }
 
 impl BadRows {
     /// Notes a row that is wrong as a whole.
-    pub(super) fn add_row(&mut self, place: RowPlace, fault: &str) {
+    pub(crate) fn add_row(&mut self, place: RowPlace, fault: &str) {
         self.add(|| format!("{place}: {fault}"));
     }
 
     /// Notes a wrong value.
-    pub(super) fn add_value(&mut self, place: RowPlace, column: &str, value: &str, fault: &str) {
+    pub(crate) fn add_value(&mut self, place: RowPlace, column: &str, value: &str, fault: &str) {
         self.add(|| format!("{place}, column {column:?}: {value:?} {fault}"));
     }
 
@@ -197,7 +197,7 @@ impl BadRows {
     }
 
     /// The message, if any row is bad.
-    pub(super) fn message(&self, file: &str) -> Option<String> {
+    pub(crate) fn message(&self, file: &str) -> Option<String> {
         let rest = self.count - self.shown.len();
         match self.count {
             0 => None,

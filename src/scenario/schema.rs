@@ -112,7 +112,7 @@ fn guardrail() -> Value {
 }
 
 /// One table per entry; an entry without `kind` is told by its name.
-fn variants<B>(entries: &'static [Entry<B>]) -> impl Iterator<Item = Value> {
+pub(crate) fn variants<B>(entries: &'static [Entry<B>]) -> impl Iterator<Item = Value> {
     entries.iter().map(|entry| {
         let mut keys = Map::new();
         keys.insert("name".to_owned(), json!({ "type": "string", "description": "unique name" }));
@@ -127,24 +127,24 @@ fn variants<B>(entries: &'static [Entry<B>]) -> impl Iterator<Item = Value> {
     })
 }
 
-fn one_of(variants: Vec<Value>) -> Value {
+pub(crate) fn one_of(variants: Vec<Value>) -> Value {
     json!({ "oneOf": variants })
 }
 
-fn list(items: Value) -> Value {
+pub(crate) fn list(items: Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
-fn described(mut schema: Value, description: &str) -> Value {
+pub(crate) fn described(mut schema: Value, description: &str) -> Value {
     schema["description"] = json!(description);
     schema
 }
 
-fn section(parameters: &[Parameter]) -> Value {
+pub(crate) fn section(parameters: &[Parameter]) -> Value {
     object(properties(parameters), &required(parameters))
 }
 
-fn object(properties: Map<String, Value>, required: &[&str]) -> Value {
+pub(crate) fn object(properties: Map<String, Value>, required: &[&str]) -> Value {
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     if !required.is_empty() {
         schema["required"] = json!(required);
@@ -152,11 +152,11 @@ fn object(properties: Map<String, Value>, required: &[&str]) -> Value {
     schema
 }
 
-fn required(parameters: &[Parameter]) -> Vec<&'static str> {
+pub(crate) fn required(parameters: &[Parameter]) -> Vec<&'static str> {
     parameters.iter().filter(|parameter| parameter.required).map(|parameter| parameter.name).collect()
 }
 
-fn properties(parameters: &[Parameter]) -> Map<String, Value> {
+pub(crate) fn properties(parameters: &[Parameter]) -> Map<String, Value> {
     parameters.iter().map(|parameter| (parameter.name.to_owned(), property(parameter))).collect()
 }
 

@@ -119,7 +119,7 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// Notes a name that cannot be one, or that was seen before.
-pub(super) fn check_name(reader: &mut Reader<'_>, section: &Section<'_>, name: &str, seen: &mut Vec<String>) {
+pub(crate) fn check_name(reader: &mut Reader<'_>, section: &Section<'_>, name: &str, seen: &mut Vec<String>) {
     let place = section.get("name").map(Spanned::span);
     let path = section.key("name");
     if !is_name(name) {
@@ -135,7 +135,7 @@ pub(super) fn check_name(reader: &mut Reader<'_>, section: &Section<'_>, name: &
 }
 
 /// A `[section]`, if the file has it.
-pub(super) fn table<'t>(reader: &mut Reader<'_>, parent: &Section<'t>, key: &str) -> Option<Section<'t>> {
+pub(crate) fn table<'t>(reader: &mut Reader<'_>, parent: &Section<'t>, key: &str) -> Option<Section<'t>> {
     let given = parent.get(key)?;
     let path = parent.key(key);
     match given.get_ref() {
@@ -149,7 +149,7 @@ pub(super) fn table<'t>(reader: &mut Reader<'_>, parent: &Section<'t>, key: &str
 }
 
 /// All `[[sections]]` of a name; none where the file has none.
-pub(super) fn tables<'t>(reader: &mut Reader<'_>, parent: &Section<'t>, key: &str) -> Vec<Section<'t>> {
+pub(crate) fn tables<'t>(reader: &mut Reader<'_>, parent: &Section<'t>, key: &str) -> Vec<Section<'t>> {
     let Some(given) = parent.get(key) else { return Vec::new() };
     let mut sections = Vec::new();
     let mut items: Vec<(String, &Spanned<DeValue<'t>>)> = Vec::new();
@@ -180,7 +180,7 @@ fn first_place(given: &Spanned<DeValue<'_>>) -> std::ops::Range<usize> {
 }
 
 /// The values of a `[section]`; the defaults where the file has none.
-pub(super) fn values(
+pub(crate) fn values(
     reader: &mut Reader<'_>,
     root: &Section<'_>,
     key: &str,

@@ -3,7 +3,7 @@
 /// The nearest candidate, if one is near: one edit in three letters, or one word is the start of the other.
 ///
 /// Ties go to the first candidate.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
     let word = plain(word);
     let letters = word.chars().count();
@@ -20,7 +20,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// The way out of an unknown word: the nearest known one, or all of them.
-pub(super) fn way_out(word: &str, candidates: &[&str], what: &str) -> String {
+pub(crate) fn way_out(word: &str, candidates: &[&str], what: &str) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(candidate) => format!("did you mean \"{candidate}\"?"),
         None if candidates.is_empty() => format!("there are no {what} here"),

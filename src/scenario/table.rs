@@ -11,28 +11,28 @@ use toml::de::{DeTable, DeValue};
 
 /// A table of a file: what it says, where it stands, how messages call it.
 #[derive(Clone, Debug)]
-pub(super) struct Section<'t> {
+pub(crate) struct Section<'t> {
     /// Such as `policy[2]`; empty for the file itself.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Byte range in the text.
-    pub(super) place: Place<usize>,
+    pub(crate) place: Place<usize>,
     /// Its keys.
-    pub(super) table: &'t DeTable<'t>,
+    pub(crate) table: &'t DeTable<'t>,
 }
 
 impl<'t> Section<'t> {
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.table.get(key)
     }
 
     /// How messages call a key of this table.
-    pub(super) fn key(&self, key: &str) -> String {
+    pub(crate) fn key(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     /// Keys with their values, in the order of the file.
-    pub(super) fn in_order(&self) -> Vec<(&'t str, Place<usize>, &'t Spanned<DeValue<'t>>)> {
+    pub(crate) fn in_order(&self) -> Vec<(&'t str, Place<usize>, &'t Spanned<DeValue<'t>>)> {
         let mut keys: Vec<_> =
             self.table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value)).collect();
         keys.sort_by_key(|(_, place, _)| place.start);
@@ -42,18 +42,18 @@ impl<'t> Section<'t> {
 
 /// Reads tables and gathers what is wrong with them.
 #[derive(Debug)]
-pub(super) struct Reader<'t> {
+pub(crate) struct Reader<'t> {
     /// The text that the places point into.
-    pub(super) text: &'t str,
+    pub(crate) text: &'t str,
     /// The files that the scenario names.
-    pub(super) files: Files,
+    pub(crate) files: Files,
     /// What is wrong so far.
-    pub(super) faults: Vec<ScenarioError>,
+    pub(crate) faults: Vec<ScenarioError>,
 }
 
 impl Reader<'_> {
     /// Notes a fault.
-    pub(super) fn fault(
+    pub(crate) fn fault(
         &mut self,
         code: Code,
         place: Option<Place<usize>>,
@@ -66,14 +66,14 @@ impl Reader<'_> {
     }
 
     /// What an action adds to the faults decides whether its result counts.
-    pub(super) fn if_clean<T>(&mut self, action: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+    pub(crate) fn if_clean<T>(&mut self, action: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
         let before = self.faults.len();
         let result = action(self);
         if self.faults.len() == before { result } else { None }
     }
 
     /// The values of the declared parameters, if all of them are legal. `others` are keys that someone else reads.
-    pub(super) fn values(
+    pub(crate) fn values(
         &mut self,
         section: &Section<'_>,
         parameters: &'static [Parameter],
@@ -94,7 +94,7 @@ impl Reader<'_> {
     }
 
     /// The value of one key, other keys aside; `None` where it is absent or not legal.
-    pub(super) fn one(&mut self, section: &Section<'_>, parameter: &Parameter) -> Option<Value> {
+    pub(crate) fn one(&mut self, section: &Section<'_>, parameter: &Parameter) -> Option<Value> {
         match section.get(parameter.name) {
             Some(given) => self.value(&section.key(parameter.name), given, parameter),
             None => {
@@ -118,14 +118,14 @@ impl Reader<'_> {
     }
 
     /// Notes a key that must be there and is not.
-    pub(super) fn missing(&mut self, section: &Section<'_>, parameter: &Parameter) {
+    pub(crate) fn missing(&mut self, section: &Section<'_>, parameter: &Parameter) {
         let place = (!section.path.is_empty()).then(|| section.place.clone());
         let help = format!("add `{} = …`: {}", parameter.name, describe(parameter));
         self.fault(Code::MissingKey, place, format!("{} is missing", section.key(parameter.name)), help);
     }
 
     /// A given value, if it is what the parameter asks for.
-    pub(super) fn value(&mut self, path: &str, given: &Spanned<DeValue<'_>>, parameter: &Parameter) -> Option<Value> {
+    pub(crate) fn value(&mut self, path: &str, given: &Spanned<DeValue<'_>>, parameter: &Parameter) -> Option<Value> {
         match (&parameter.kind, given.get_ref()) {
             (Kind::Number { range, .. }, _) => self.number(path, given, range, parameter).map(Value::Number),
             (Kind::Integer { minimum, maximum, .. }, _) => {
@@ -257,7 +257,7 @@ impl Reader<'_> {
     }
 
     /// Notes a value of the wrong type.
-    pub(super) fn wrong_type<T>(
+    pub(crate) fn wrong_type<T>(
         &mut self,
         path: &str,
         given: &Spanned<DeValue<'_>>,
@@ -270,7 +270,7 @@ impl Reader<'_> {
     }
 
     /// A value in words, as the file writes it.
-    pub(super) fn found(&self, given: &Spanned<DeValue<'_>>) -> String {
+    pub(crate) fn found(&self, given: &Spanned<DeValue<'_>>) -> String {
         match given.get_ref() {
             DeValue::Table(_) => "a table".to_owned(),
             DeValue::Array(_) => "an array".to_owned(),

@@ -7,6 +7,7 @@ mod command_line;
 mod conformance;
 mod every_scenario;
 mod exact_24;
+mod experiment;
 mod experiment_lab;
 mod explain;
 mod golden;

@@ -64,10 +64,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether no promise was broken.
+    /// Whether every promise was kept: a test that cannot tell keeps none.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.guards.iter().all(|guarded| guarded.promise != Promise::Broken)
+        self.guards.iter().all(|guarded| guarded.promise == Promise::Held)
     }
 }
 
