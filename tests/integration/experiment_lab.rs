@@ -19,7 +19,7 @@ fn trial(text: &str) -> Trial {
 fn viral(randomise: &str) -> Trial {
     trial(&format!(
         "name = \"t\"\nscenario = \"viral\"\nconsumers = 1_500\nticks = 40\nhistory_days = 0\nmetrics = [\"orders\"]\n\
-         [design]\nrandomise = \"{randomise}\"\n[[arm]]\nname = \"none\"\n[[arm]]\nname = \"hubs\"\n"
+         [design]\nrandomise = \"{randomise}\"\n[[arm]]\nname = \"none\"\n[[arm]]\nname = \"referral\"\nkind = \"random\"\n"
     ))
 }
 
@@ -146,7 +146,7 @@ fn every_fault_of_a_file_is_told_at_once_and_nothing_is_left() {
             "\"placebo\" is none of the choices",
             "has no graph",
             "no feature \"shoe_size\"",
-            "-3 is not a whole number of 1 or more",
+            "-3 is not a whole number from 1 to",
             "there is no analysis \"wlech\"",
             "did you mean \"welch\"?",
         ] {

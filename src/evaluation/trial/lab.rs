@@ -13,6 +13,20 @@ use rayon::prelude::*;
 /// market and one copy. Never changes a result.
 const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
 
+/// The same work on each of the first so many markets, in their order.
+pub(super) fn on_markets<T: Send>(
+    protocol: &Protocol<'_>,
+    markets: u32,
+    one: impl Fn(u32) -> Result<T, TrialError> + Sync + Send,
+) -> Result<Vec<T>, TrialError> {
+    let done: Vec<Result<T, TrialError>> = if protocol.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS {
+        (0..markets).into_par_iter().map(one).collect()
+    } else {
+        (0..markets).map(one).collect()
+    };
+    done.into_iter().collect()
+}
+
 /// What is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repetition {
@@ -168,13 +182,7 @@ impl Lab<'_> {
             lived();
             market
         };
-        let markets: Vec<Result<Market, TrialError>> = if self.protocol.world.spec().consumers <= SIDE_BY_SIDE_CONSUMERS
-        {
-            (0..tests.max(truths)).into_par_iter().map(one).collect()
-        } else {
-            (0..tests.max(truths)).map(one).collect()
-        };
-        let markets = markets.into_iter().collect::<Result<Vec<Market>, TrialError>>()?;
+        let markets = on_markets(&self.protocol, tests.max(truths), one)?;
         Ok(self.findings(&markets))
     }
 

@@ -1,12 +1,12 @@
 //! One test, carried out and read once.
 
 use super::assignment::{Assignment, Randomised};
+use super::lab::on_markets;
 use super::lived::{Protocol, TrialError};
 use super::measure::Outcome;
 use super::question::Question;
 use super::truth::{Truth, levels, truths};
 use crate::evaluation::experiment::{Effect, Margin, Promise, SampleRatio, Unanalysable, sample_ratio};
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A promise that no treated arm harms an outcome by more than a margin.
@@ -109,9 +109,7 @@ pub fn test_once(
     }
     let mut outcomes: Vec<Outcome> = questions.iter().map(|question| question.outcome).collect();
     outcomes.dedup();
-    let whole: Vec<Result<Vec<Vec<f64>>, TrialError>> =
-        (0..truth_markets).into_par_iter().map(|market| Ok(levels(&protocol.live_whole(market)?, &outcomes))).collect();
-    let whole = whole.into_iter().collect::<Result<Vec<_>, TrialError>>()?;
+    let whole = on_markets(protocol, truth_markets, |market| Ok(levels(&protocol.live_whole(market)?, &outcomes)))?;
     let truths = if whole.is_empty() { Vec::new() } else { truths(&whole, arms, outcomes.len() + 1) };
     let (counts, communities) = protocol.counts(&assignment);
     let ratio = protocol.sample_ratio(&assignment);

@@ -213,7 +213,7 @@ fn panels(trial: &Trial, findings: &Findings) -> Vec<Panel> {
     for verdict in findings.verdicts.iter().filter(|verdict| verdict.kind == Kind::Arms) {
         let arm = &trial.arms[verdict.arm].name;
         let heading = format!("{arm}, {}: estimates, mean and 95 % of them", unit(&verdict.outcome));
-        let lines = vec![(verdict.truth, "truth".to_owned()), (0.0, "0".to_owned())];
+        let lines = vec![(verdict.truth, "truth".to_owned()), (0.0, String::new())];
         let mark = Mark {
             label: verdict.analysis.clone(),
             value: verdict.mean_effect,

@@ -237,7 +237,7 @@ fn panels(trial: &Trial, report: &Report) -> Vec<Panel> {
             panels.push(Panel {
                 heading: format!("Effect of {} on {}", trial.arms[arm].name, unit(outcome)),
                 marks: marks.collect(),
-                lines: [(0.0, "0".to_owned())].into_iter().chain(truth.filter(|truth| truth.0.is_finite())).collect(),
+                lines: truth.filter(|truth| truth.0.is_finite()).into_iter().chain([(0.0, String::new())]).collect(),
             });
         }
     }
