@@ -187,6 +187,19 @@ fn a_bad_split_and_rare_events_are_told() {
 }
 
 #[test]
+fn what_is_wrong_on_purpose_is_called_so() {
+    let text = format!("{FILE}[[analysis]]\nname = \"welch\"\n[[analysis]]\nname = \"peeking\"\nlooks = 2\n");
+    let findings = read(&text, GOOD).unwrap().analyse().unwrap();
+    assert!(findings.warnings.iter().any(|warning| warning.contains("wrong on purpose")), "{:?}", findings.warnings);
+    assert!(findings.warnings.iter().any(|warning| warning.contains("no column gives the time")));
+    // Too few units for halves with two of each arm: said, not guessed.
+    let halves = format!("{FILE}[uplift]\nsegments = [\"before\"]\n");
+    let findings =
+        read(&halves, "id,arm,spend,before\n1,a,1,1\n2,b,2,3\n3,a,3,2\n4,b,6,5\n").unwrap().analyse().unwrap();
+    assert!(findings.uplift.is_none() && findings.warnings.iter().any(|warning| warning.contains("too few units")));
+}
+
+#[test]
 fn rows_are_ordered_by_time_and_clusters_decide() {
     let csv = "id,arm,spend,day,home\n1,b,4,2026-01-10,x\n2,a,1,2026-01-02,y\n3,b,6,2026-01-02,z\n4,a,3,2025-12-30,w\n";
     let text = FILE.replace("arm = \"arm\"", "arm = \"arm\"\ntime = \"day\"\ncluster = \"home\"");
