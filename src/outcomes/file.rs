@@ -366,7 +366,7 @@ fn resolve(
     analyses: &[Named],
     data: &Values,
 ) -> Option<Vec<Metric>> {
-    for named in analyses {
+    for named in analyses.iter().filter(|named| named.place.is_some()) {
         let reads = named.analysis.reads();
         if !metrics.iter().any(|(_, values)| applies(reads, values, data)) {
             let message = format!("analysis {:?} can be made of no metric", named.name);

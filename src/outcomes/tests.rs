@@ -111,7 +111,7 @@ fn mistakes_of_the_file_are_told_all_at_once() {
     let text = r#"
 name = "test"
 alpha = 2
-multiplicity = "home"
+multiplicity = "holms"
 [data]
 path = "outcomes.csv"
 arm = "arn"

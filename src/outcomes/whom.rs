@@ -78,6 +78,7 @@ impl Inquiry {
             halves: halves(rows.len(), Seed::new(self.seed)),
         };
         let (grown, measured) = (pair.of_half(true), pair.of_half(false));
+        effect(&pair, &grown, self.alpha)?;
         let growth = Growth { depth: whom.depth, least_units: whom.least_units };
         let tree = Tree::grow(&pair.segments, &pair.treated, &pair.outcomes, &grown, growth);
         let whole = effect(&pair, &measured, self.alpha)?;
