@@ -1,24 +1,7 @@
-//! What can be written after `mercato experiment`.
+//! What can be written after `mercato experiment power` and `mercato experiment analyse`.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use std::path::PathBuf;
-
-/// `mercato experiment`.
-#[derive(Clone, Debug, Args)]
-pub struct ExperimentArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ExperimentCommand,
-}
-
-/// What can be done with experiments.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ExperimentCommand {
-    /// How many units an experiment takes, what so many can show, or how surely
-    Power(PowerArguments),
-    /// What an experiment shows, from a file of outcomes
-    Analyse(AnalyseArguments),
-}
 
 /// `mercato experiment power`.
 ///
