@@ -15,13 +15,13 @@ pub use whom::{LeafFinding, RankingFinding, UpliftFinding};
 
 use toml::de::DeTable;
 
-/// Whether a text is meant as an experiment file and not as a scenario: it has `[data]` or `[[metric]]`, and no
-/// `[market]`.
+/// Whether a text is meant as an experiment file and not as a scenario: it has `[data]` or `[[metric]]`, and
+/// neither `[market]` nor the key `scenario`.
 #[must_use]
 pub fn is_inquiry(text: &str) -> bool {
     let (document, _) = DeTable::parse_recoverable(text);
     let has = |key: &str| document.get_ref().get(key).is_some();
-    (has("data") || has("metric")) && !has("market")
+    (has("data") || has("metric")) && !has("market") && !has("scenario")
 }
 
 #[cfg(test)]

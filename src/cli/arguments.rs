@@ -1,8 +1,10 @@
 //! What can be written after `mercato`.
 
 mod experiment;
+mod trial;
 
-pub use experiment::{AnalyseArguments, ExperimentArguments, ExperimentCommand, PowerArguments, TrialArguments};
+pub use experiment::{AnalyseArguments, PowerArguments};
+pub use trial::TrialArguments;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ pub enum Command {
     /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
     ExplainConsumer(ExplainConsumer),
     /// Plan experiments, and say what they show
-    Experiment(ExperimentArguments),
+    Experiment(Experiment),
 }
 
 /// `mercato run`.
@@ -201,4 +203,25 @@ pub struct ExplainConsumer {
     /// Print one JSON document, every tick included
     #[arg(long)]
     pub json: bool,
+}
+
+/// `mercato experiment`.
+#[derive(Clone, Debug, Args)]
+pub struct Experiment {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ExperimentCommand,
+}
+
+/// The commands of `mercato experiment`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ExperimentCommand {
+    /// How many units an experiment takes, what so many can show, or how surely
+    Power(PowerArguments),
+    /// What an experiment shows, from a file of outcomes
+    Analyse(AnalyseArguments),
+    /// Carry a test out once inside a scenario, and show the truth beside what it shows
+    Run(TrialArguments),
+    /// Repeat a test on many markets: how often is each analysis wrong, and by how much
+    Lab(TrialArguments),
 }

@@ -118,6 +118,7 @@ pub struct Metric {
 #[derive(Debug)]
 pub(super) struct Named {
     pub(super) name: String,
+    pub(super) kind: &'static str,
     pub(super) analysis: Box<dyn Analysis>,
     pub(super) place: Option<Place<usize>>,
 }
@@ -311,7 +312,7 @@ fn analyses(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Vec<Named>> {
             let place = section.get("name").map(toml::Spanned::span);
             let Some(values) = reader.values(&section, entry.parameters, &["name", "kind"]) else { continue };
             match (entry.build)(&values) {
-                Ok(analysis) => found.push(Named { name, analysis, place }),
+                Ok(analysis) => found.push(Named { name, kind: entry.name, analysis, place }),
                 Err(refusal) => refuse(reader, &section.path, refusal),
             }
         }
@@ -332,7 +333,7 @@ fn fitting(metrics: &MetricValues, data: &Values) -> Vec<Named> {
     }
     let made = |entry: &'static Entry<crate::evaluation::experiment::AnalysisBuild>| {
         let analysis = (entry.build)(&Values::defaults(entry.parameters)).ok()?;
-        Some(Named { name: entry.name.to_owned(), analysis, place: None })
+        Some(Named { name: entry.name.to_owned(), kind: entry.name, analysis, place: None })
     };
     names.into_iter().filter_map(|name| made(find(ANALYSES, name)?)).collect()
 }
@@ -365,7 +366,7 @@ fn resolve(
     analyses: &[Named],
     data: &Values,
 ) -> Option<Vec<Metric>> {
-    for named in analyses {
+    for named in analyses.iter().filter(|named| named.place.is_some()) {
         let reads = named.analysis.reads();
         if !metrics.iter().any(|(_, values)| applies(reads, values, data)) {
             let message = format!("analysis {:?} can be made of no metric", named.name);

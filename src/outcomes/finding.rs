@@ -172,6 +172,11 @@ impl Inquiry {
         let verdicts = || metrics.iter().flat_map(|metric| &metric.findings).filter_map(|finding| finding.verdict);
         let guardrails_hold = !verdicts().any(|verdict| matches!(verdict, Verdict::Unproven | Verdict::Broken));
         let sample_ratio = sample_ratio(&units, &columns.shares);
+        let uplift = self.uplift();
+        let mut warnings = self.warnings(&sample_ratio, &metrics);
+        if self.whom.is_some() && uplift.is_none() {
+            warnings.push("there are too few units to cut into halves: nothing is said about whom it helps".to_owned());
+        }
         Findings {
             name: self.name.clone(),
             question: self.question.clone(),
@@ -181,10 +186,10 @@ impl Inquiry {
             arms: arms
                 .map(|((name, units), share)| ArmSize { name: name.clone(), units: *units, share: share / whole })
                 .collect(),
-            warnings: self.warnings(&sample_ratio, &metrics),
+            warnings,
             sample_ratio,
             metrics,
-            uplift: self.uplift(),
+            uplift,
             guardrails_hold,
         }
     }
@@ -295,6 +300,13 @@ impl Inquiry {
         if self.columns.clusters.is_some() && uses(|analysis| !analysis.reads().cluster) {
             warnings.push(
                 "units belong to clusters, and some analyses take them for independent: their intervals are too short"
+                    .to_owned(),
+            );
+        }
+        if self.analyses.iter().any(|named| named.kind == "peeking") {
+            warnings.push(
+                "peeking is wrong on purpose: its intervals and p values are not what they say; use msprt or \
+                 confidence_sequence to look repeatedly"
                     .to_owned(),
             );
         }

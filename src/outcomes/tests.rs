@@ -111,7 +111,7 @@ fn mistakes_of_the_file_are_told_all_at_once() {
     let text = r#"
 name = "test"
 alpha = 2
-multiplicity = "home"
+multiplicity = "holms"
 [data]
 path = "outcomes.csv"
 arm = "arn"
@@ -184,6 +184,19 @@ fn a_bad_split_and_rare_events_are_told() {
     assert!(findings.warnings[1].contains("\"spend\" happened 2 times in an arm"), "{:?}", findings.warnings);
     let text = FILE.replace("control = \"a\"", "control = \"a\"\nshares = { a = 1, b = 3 }");
     assert!(!read(&text, &format!("id,arm,spend\n{rows}")).unwrap().analyse().unwrap().sample_ratio.is_alarm);
+}
+
+#[test]
+fn what_is_wrong_on_purpose_is_called_so() {
+    let text = format!("{FILE}[[analysis]]\nname = \"welch\"\n[[analysis]]\nname = \"peeking\"\nlooks = 2\n");
+    let findings = read(&text, GOOD).unwrap().analyse().unwrap();
+    assert!(findings.warnings.iter().any(|warning| warning.contains("wrong on purpose")), "{:?}", findings.warnings);
+    assert!(findings.warnings.iter().any(|warning| warning.contains("no column gives the time")));
+    // Too few units for halves with two of each arm: said, not guessed.
+    let halves = format!("{FILE}[uplift]\nsegments = [\"before\"]\n");
+    let findings =
+        read(&halves, "id,arm,spend,before\n1,a,1,1\n2,b,2,3\n3,a,3,2\n4,b,6,5\n").unwrap().analyse().unwrap();
+    assert!(findings.uplift.is_none() && findings.warnings.iter().any(|warning| warning.contains("too few units")));
 }
 
 #[test]

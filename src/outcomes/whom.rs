@@ -2,7 +2,7 @@
 
 use super::file::Inquiry;
 use crate::evaluation::experiment::uplift::{
-    Growth, Leaf, Ranking, Ridge, Segment, Tree, doubly_robust, halves, rank, transformed_outcome,
+    Condition, Growth, Leaf, Ranking, Ridge, Segment, Tree, doubly_robust, halves, rank, transformed_outcome,
 };
 use crate::evaluation::experiment::{Better, Effect, Sample, default_analysis};
 use crate::random::Seed;
@@ -78,6 +78,7 @@ impl Inquiry {
             halves: halves(rows.len(), Seed::new(self.seed)),
         };
         let (grown, measured) = (pair.of_half(true), pair.of_half(false));
+        effect(&pair, &grown, self.alpha)?;
         let growth = Growth { depth: whom.depth, least_units: whom.least_units };
         let tree = Tree::grow(&pair.segments, &pair.treated, &pair.outcomes, &grown, growth);
         let whole = effect(&pair, &measured, self.alpha)?;
@@ -119,9 +120,20 @@ impl Inquiry {
     }
 }
 
+/// A leaf in words. Of several thresholds on one side of a column the last is the tightest, and says it all.
 fn told(leaf: &Leaf, segments: &[Segment]) -> String {
-    let conditions: Vec<String> =
-        leaf.conditions.iter().map(|condition| condition.describe(segments).to_string()).collect();
+    let is_outdone = |index: usize, condition: &Condition| {
+        let is_number = matches!(segments[condition.segment], Segment::Numbers { .. });
+        let later = &leaf.conditions[index + 1..];
+        is_number && later.iter().any(|l| l.segment == condition.segment && l.is_near == condition.is_near)
+    };
+    let conditions: Vec<String> = leaf
+        .conditions
+        .iter()
+        .enumerate()
+        .filter(|(index, condition)| !is_outdone(*index, condition))
+        .map(|(_, condition)| condition.describe(segments).to_string())
+        .collect();
     if conditions.is_empty() { "everybody".to_owned() } else { conditions.join(" and ") }
 }
 

@@ -111,6 +111,46 @@ fn wrong_outcomes_are_exit_code_two_and_leave_nothing_behind() {
     assert!(code == 2 && said.contains("there is no such file"), "{said}");
 }
 
+/// Arm and spend of six units.
+fn parquet_bytes() -> Vec<u8> {
+    use parquet::data_type::{ByteArray, ByteArrayType, DoubleType};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use std::sync::Arc;
+    let schema = "message outcomes { required binary arm (UTF8); required double spend; }";
+    let schema = Arc::new(parquet::schema::parser::parse_message_type(schema).unwrap());
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(WriterProperties::default())).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let arms: Vec<ByteArray> = ["a", "b", "a", "b", "a", "b"].map(ByteArray::from).to_vec();
+    column.typed::<ByteArrayType>().write_batch(&arms, None, None).unwrap();
+    column.close().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<DoubleType>().write_batch(&[1.0, 2.0, 2.0, 4.0, 3.0, 6.0], None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn parquet_is_read_and_a_cut_file_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let text =
+        "name = \"p\"\n[data]\npath = \"p.parquet\"\narm = \"arm\"\ncontrol = \"a\"\n[[metric]]\nname = \"spend\"\n";
+    fs::write(folder.path().join("p.toml"), text).unwrap();
+    let bytes = parquet_bytes();
+    fs::write(folder.path().join("p.parquet"), &bytes).unwrap();
+    let (code, json, said) = mercato(folder.path(), &["experiment", "analyse", "p.toml", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    let document: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(document["metrics"][0]["findings"][0]["effect"], 2.0);
+    fs::write(folder.path().join("p.parquet"), &bytes[..bytes.len() / 2]).unwrap();
+    let (code, printed, said) = mercato(folder.path(), &["experiment", "analyse", "p.toml", "--json"]);
+    assert!(code == 2 && printed.is_empty() && said.contains("is not a Parquet file"), "{said}");
+}
+
 #[test]
 fn the_schema_and_the_list_know_experiments() {
     let (code, text, _) = mercato(Path::new("."), &["schema", "experiment"]);
@@ -175,7 +215,8 @@ fn qini_and_uplift_curves_agree_with_scikit_uplift() {
     let known: Value = serde_json::from_str(&text).unwrap();
     let bytes = fs::read(folder.join("hillstrom_scores.csv.gz")).unwrap();
     let mut rows = csv::Reader::from_reader(flate2::read::GzDecoder::new(bytes.as_slice()));
-    let mut tasks: std::collections::BTreeMap<String, (Vec<f64>, Vec<bool>, Vec<f64>)> = Default::default();
+    type Task = (Vec<f64>, Vec<bool>, Vec<f64>);
+    let mut tasks: std::collections::BTreeMap<String, Task> = Default::default();
     for row in rows.records() {
         let row = row.unwrap();
         let (scores, treated, outcomes) = tasks.entry(row[0].to_owned()).or_default();

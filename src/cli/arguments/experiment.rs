@@ -1,28 +1,7 @@
-//! What can be written after `mercato experiment`.
+//! What can be written after `mercato experiment power` and `mercato experiment analyse`.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use std::path::PathBuf;
-
-/// `mercato experiment`.
-#[derive(Clone, Debug, Args)]
-pub struct ExperimentArguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: ExperimentCommand,
-}
-
-/// What can be done with experiments.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ExperimentCommand {
-    /// How many units an experiment takes, what so many can show, or how surely
-    Power(PowerArguments),
-    /// What an experiment shows, from a file of outcomes
-    Analyse(AnalyseArguments),
-    /// Carry a test out once inside a scenario, and show the truth beside what it shows
-    Run(TrialArguments),
-    /// Repeat a test on many markets: how often is each analysis wrong, and by how much
-    Lab(TrialArguments),
-}
 
 /// `mercato experiment power`.
 ///
@@ -88,34 +67,5 @@ pub struct AnalyseArguments {
     pub out: Option<PathBuf>,
     /// Write over the files of a folder that is not empty
     #[arg(long, requires = "out")]
-    pub force: bool,
-}
-
-/// `mercato experiment run` and `mercato experiment lab`.
-#[derive(Clone, Debug, Args)]
-pub struct TrialArguments {
-    /// File of a simulated test; or a scenario, whose first two policies are tested then
-    #[arg(value_name = "EXPERIMENT.toml|SCENARIO")]
-    pub file: PathBuf,
-    /// Seed, instead of the file's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
-    pub seed: Option<u64>,
-    /// Markets on which the lab repeats the test, instead of the file's number
-    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub tests: Option<u32>,
-    /// Threads; the results do not depend on them [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4_096))]
-    pub threads: Option<u32>,
-    /// Folder of results; results/runs/experiment-NAME-SEED or results/runs/lab-NAME-SEED where none is given
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Print one JSON document on standard output, all else on standard error
-    #[arg(long)]
-    pub json: bool,
-    /// No progress bars, no table
-    #[arg(long)]
-    pub quiet: bool,
-    /// Replace a folder of results that exists
-    #[arg(long)]
     pub force: bool,
 }

@@ -12,7 +12,7 @@ const BESIDE: RGBColor = RGBColor(130, 130, 130);
 const INK: RGBColor = RGBColor(40, 40, 40);
 const LINE: RGBColor = RGBColor(190, 190, 190);
 const HARM: RGBColor = RGBColor(213, 94, 0);
-const WIDTH: u32 = 960;
+const WIDTH: u32 = 1_020;
 /// Where the scale begins and ends.
 const SCALE: (i32, i32) = (330, 800);
 const ROW: i32 = 24;
@@ -33,7 +33,11 @@ pub fn figure(findings: &Findings) -> Result<String, Box<dyn std::error::Error>>
         let title = if findings.question.is_empty() { &findings.name } else { &findings.question };
         root.draw_text(title, &letters(22.0, INK, HPos::Left), (16, 26))?;
         let level = 100.0 * (1.0 - findings.alpha);
-        let legend = format!("effect against {}, with {level} % interval; what decides is blue", findings.arms[0].name);
+        let mut legend =
+            format!("effect against {}, with {level} % interval; what decides is blue", findings.arms[0].name);
+        if findings.metrics.iter().any(|metric| metric.margin.is_some()) {
+            legend += ", a guardrail's margin orange";
+        }
         root.draw_text(&legend, &letters(15.0, INK, HPos::Left), (16, 50))?;
         let mut top = 70;
         for metric in &findings.metrics {
@@ -66,10 +70,10 @@ fn panel(root: &Area<'_>, metric: &MetricFinding, top: i32) -> Result<(), Box<dy
         root.draw(&PathElement::new(vec![(place(margin), top + 24), (place(margin), bottom)], HARM))?;
     }
     root.draw(&PathElement::new(vec![(SCALE.0, bottom), (SCALE.1, bottom)], LINE))?;
-    for value in [low, 0.0, high] {
-        if value != 0.0 || (low != 0.0 && high != 0.0) || value == low {
-            root.draw_text(&number(value), &letters(13.0, INK, HPos::Center), (place(value), bottom + 12))?;
-        }
+    let mut labelled = vec![low, 0.0, high];
+    labelled.dedup();
+    for value in labelled {
+        root.draw_text(&number(value), &letters(13.0, INK, HPos::Center), (place(value), bottom + 12))?;
     }
     for (index, finding) in metric.findings.iter().enumerate() {
         row(root, finding, top + 36 + ROW * index as i32, &place)?;

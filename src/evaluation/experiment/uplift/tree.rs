@@ -184,8 +184,11 @@ impl Grower<'_> {
                 let mut order: Vec<usize> = (0..levels.len()).collect();
                 let size = |level: usize| sums[level][0].count + sums[level][1].count;
                 order.sort_by(|a, b| size(*b).total_cmp(&size(*a)));
+                order.retain(|level| size(*level) > 0.0);
                 order.truncate(LEVELS);
                 order.sort_unstable();
+                // Of two words either is the rest of the other.
+                order.truncate(if order.len() == 2 { 1 } else { LEVELS });
                 order.into_iter().map(|level| (level as f64, sums[level])).collect()
             }
             Segment::Numbers { values, .. } => {
