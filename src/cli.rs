@@ -6,6 +6,7 @@
 pub mod arguments;
 pub mod diagnostic;
 mod evaluate;
+mod experiment;
 mod explain_consumer;
 mod list;
 mod new;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Trap(arguments) => trap::execute(&arguments),
         Command::Evaluate(arguments) => evaluate::execute(&arguments),
         Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
+        Command::Experiment(arguments) => experiment::execute(&arguments),
     }
 }
 

@@ -7,12 +7,14 @@
 
 mod judging;
 mod maturing;
+mod periods;
 mod record;
 mod training;
 mod truth;
 
-pub use judging::{DecisionSink, Recorder, judge};
+pub use judging::{DecisionSink, Recorder, judge, judge_by_period};
 pub use maturing::Matured;
+pub use periods::Period;
 pub use record::{CONTACT_BINS, ConsumerRecord, Record};
 pub use training::{Learning, TrainingError, train};
 pub use truth::TickTruth;

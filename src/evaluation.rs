@@ -12,6 +12,7 @@ mod diagnostics;
 mod entrant;
 pub mod estimator;
 mod evidence;
+pub mod experiment;
 mod hash;
 mod interval;
 mod metric;
@@ -21,6 +22,7 @@ pub mod sequence;
 mod spread;
 mod summary;
 mod tally;
+pub mod trial;
 mod unmasked;
 mod verdict;
 

@@ -12,6 +12,8 @@ pub mod market;
 pub mod math;
 pub mod matrix;
 pub mod oracle;
+#[cfg(feature = "cli")]
+pub mod outcomes;
 pub mod protocol;
 pub mod random;
 pub mod registry;

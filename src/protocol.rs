@@ -64,6 +64,11 @@ pub trait World: Debug + Send + Sync {
     fn consumer_names(&self) -> Option<Arc<[String]>> {
         None
     }
+    /// The community of each consumer in the market of this seed, from 0 on: whom to assign as one where friends touch each
+    /// other. `None` where the market knows of no friendships.
+    fn communities(&self, _seed: Seed) -> Option<Vec<u32>> {
+        None
+    }
     /// About how much memory an open market takes for each consumer; 0 where that is next to nothing.
     fn bytes_per_consumer(&self) -> usize {
         0
@@ -118,6 +123,12 @@ pub trait Shard: Send {
     /// where truth is written; rows come in order, each at most once.
     fn delayed_profits(&self, delayed: &mut Vec<(u32, Money)>) {
         delayed.clear();
+    }
+    /// The rows for which the tick lived last counted [`Kpi::Orders`] or [`Kpi::OptOuts`], once for each count, in any
+    /// order; false where the shard does not know whom it counted. Asked only where outcomes are kept by consumer.
+    fn counted_rows(&self, _kpi: Kpi, rows: &mut Vec<u32>) -> bool {
+        rows.clear();
+        false
     }
     /// What can be told about one consumer: for explaining a run only.
     fn story(&self) -> Option<&dyn Story> {

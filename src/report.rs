@@ -5,6 +5,7 @@
 
 mod decisions;
 pub mod evaluation;
+pub mod experiment;
 pub mod explain;
 mod figure;
 mod folder;
@@ -13,6 +14,7 @@ mod manifest;
 mod page;
 mod table;
 pub mod trap;
+pub mod trial;
 mod truth;
 mod units;
 

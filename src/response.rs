@@ -433,6 +433,11 @@ pub trait ResponseModule: Debug + Send + Sync {
         None
     }
 
+    /// The community of each consumer, where [`ResponseModule::found`] wires them into a graph.
+    fn communities(&self, _founding: &Founding<'_>) -> Option<Vec<u32>> {
+        None
+    }
+
     /// Whether [`ResponseModule::found`] gives something.
     fn is_coupling(&self) -> bool {
         false

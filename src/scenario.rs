@@ -20,6 +20,7 @@ pub mod schema;
 pub(crate) mod section;
 pub(crate) mod suggestion;
 pub(crate) mod table;
+mod trial;
 
 pub use copy::{load_copy, save_copy};
 pub use embedded::{EMBEDDED, Embedded, embedded};
@@ -27,6 +28,7 @@ pub use error::{Code, ScenarioError, ScenarioErrors};
 pub use file::NamedFile;
 pub use memory::refuse_log;
 pub use section::is_name;
+pub use trial::{Arm, Decides, Lineup, Trial, TrialOverrides, is_trial, load_trial, parse_trial};
 
 use crate::episode::Training;
 use crate::evaluation::{Contender, Contestant, Guardrail};

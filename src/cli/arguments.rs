@@ -1,5 +1,11 @@
 //! What can be written after `mercato`.
 
+mod experiment;
+mod trial;
+
+pub use experiment::{AnalyseArguments, PowerArguments};
+pub use trial::TrialArguments;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,7 +23,7 @@ pub struct Arguments {
 pub enum Command {
     /// Compare every policy of a scenario on the same market
     Run(Run),
-    /// Say all that is wrong with scenario and evaluation files; nothing is run
+    /// Say all that is wrong with scenario, evaluation and experiment files; nothing is run
     Validate(Validate),
     /// Show what can be named in a file: name, one line, source
     List(List),
@@ -31,6 +37,8 @@ pub enum Command {
     Evaluate(Evaluate),
     /// Tell one consumer's history, replayed from the log of a run, beside the untouched twin
     ExplainConsumer(ExplainConsumer),
+    /// Plan experiments, and say what they show
+    Experiment(Experiment),
 }
 
 /// `mercato run`.
@@ -77,7 +85,7 @@ pub struct Run {
 /// `mercato validate`.
 #[derive(Clone, Debug, Args)]
 pub struct Validate {
-    /// Scenario or evaluation files
+    /// Scenario, evaluation or experiment files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Print one JSON document
@@ -123,6 +131,8 @@ pub enum What {
     PropensityModels,
     /// What can be judged on a log: `kind` of a `[[target]]`
     Targets,
+    /// Analyses of experiments
+    Analyses,
     /// Scenarios inside the program
     Scenarios,
 }
@@ -142,6 +152,8 @@ pub enum SchemaOf {
     Scenario,
     /// Evaluation files
     Evaluation,
+    /// Experiment files
+    Experiment,
 }
 
 /// `mercato new`.
@@ -231,4 +243,25 @@ pub struct ExplainConsumer {
     /// Print one JSON document, every tick included
     #[arg(long)]
     pub json: bool,
+}
+
+/// `mercato experiment`.
+#[derive(Clone, Debug, Args)]
+pub struct Experiment {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ExperimentCommand,
+}
+
+/// The commands of `mercato experiment`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ExperimentCommand {
+    /// How many units an experiment takes, what so many can show, or how surely
+    Power(PowerArguments),
+    /// What an experiment shows, from a file of outcomes
+    Analyse(AnalyseArguments),
+    /// Carry a test out once inside a scenario, and show the truth beside what it shows
+    Run(TrialArguments),
+    /// Repeat a test on many markets: how often is each analysis wrong, and by how much
+    Lab(TrialArguments),
 }

@@ -111,14 +111,14 @@ fn tell(arguments: &Run, finished: &Finished) -> ExitCode {
 }
 
 /// The clock of a run, and its bar on standard error: only on a terminal, never where quiet is asked for.
-struct Clock {
-    bar: ProgressBar,
+pub(super) struct Clock {
+    pub(super) bar: ProgressBar,
     begun: SystemTime,
 }
 
 #[allow(clippy::disallowed_methods, reason = "the command line is where runs are timed")]
 impl Clock {
-    fn new(shown: bool) -> Self {
+    pub(super) fn new(shown: bool) -> Self {
         let shown = shown && io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);

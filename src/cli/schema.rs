@@ -3,6 +3,7 @@
 use super::arguments::{Schema, SchemaOf};
 use super::print;
 use crate::logged;
+use crate::outcomes;
 use crate::scenario;
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ pub fn execute(arguments: &Schema) -> ExitCode {
     let schema = match arguments.of {
         SchemaOf::Scenario => scenario::schema::scenario(),
         SchemaOf::Evaluation => logged::schema::evaluation(),
+        SchemaOf::Experiment => outcomes::schema::experiment(),
     };
     print(&format!("{schema:#}\n"))
 }

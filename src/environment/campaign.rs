@@ -111,6 +111,11 @@ impl World for Campaign {
         (exists && !self.is_coupled()).then(|| Box::new(self.open_consumers(seed, consumer..consumer + 1)) as _)
     }
 
+    fn communities(&self, seed: Seed) -> Option<Vec<u32>> {
+        let founding = self.founding(seed, self.model.spec.consumers);
+        self.model.modules.iter().find_map(|module| module.communities(&founding))
+    }
+
     fn open(&self, seed: Seed) -> Box<dyn Environment> {
         Box::new(self.open_consumers(seed, 0..self.model.spec.consumers))
     }
@@ -205,14 +210,13 @@ impl Campaign {
         &self.model.catalogue
     }
 
+    fn founding(&self, seed: Seed, consumers: u32) -> Founding<'_> {
+        Founding { seed, consumers, population: &self.model.population, channels: self.model.catalogue.channels.len() }
+    }
+
     /// What each module shares among all consumers.
     fn found(&self, seed: Seed, consumers: u32) -> Vec<Option<Box<dyn Commons>>> {
-        let founding = Founding {
-            seed,
-            consumers,
-            population: &self.model.population,
-            channels: self.model.catalogue.channels.len(),
-        };
+        let founding = self.founding(seed, consumers);
         self.model.modules.iter().map(|module| module.found(&founding)).collect()
     }
 }

@@ -55,6 +55,30 @@ pub fn judge(
     seed: Seed,
     recorder: Recorder<'_>,
 ) -> Result<Record, MaskedAction> {
+    run(environment, policy, seed, recorder, &[])
+}
+
+/// The same, with what each consumer did in the periods that end before these ticks (ascending) in
+/// [`Record::by_period`].
+///
+/// # Errors
+/// Where the policy chooses an action that the mask forbids (and the environment enforces its mask).
+pub fn judge_by_period(
+    environment: &mut dyn Environment,
+    policy: &dyn Policy,
+    seed: Seed,
+    period_ends: &[u32],
+) -> Result<Record, MaskedAction> {
+    run(environment, policy, seed, Recorder::default(), period_ends)
+}
+
+fn run(
+    environment: &mut dyn Environment,
+    policy: &dyn Policy,
+    seed: Seed,
+    recorder: Recorder<'_>,
+    period_ends: &[u32],
+) -> Result<Record, MaskedAction> {
     let spec = environment.spec().clone();
     let judging = Judging {
         weights: discount_weights(spec.discount, spec.horizon),
@@ -62,6 +86,7 @@ pub fn judge(
         policy,
         seed,
         by_consumer: recorder.by_consumer,
+        period_ends,
     };
     let records = match (environment.is_coupled(), recorder.sink) {
         (false, None) => judging.shard_by_shard(environment.shards_mut())?,
@@ -121,6 +146,7 @@ struct Judging<'a> {
     policy: &'a dyn Policy,
     seed: Seed,
     by_consumer: bool,
+    period_ends: &'a [u32],
 }
 
 impl Judging<'_> {
@@ -137,7 +163,7 @@ impl Judging<'_> {
                     // One action per consumer, and what it brought.
                     exchange.act(shard, self.policy, self.seed)?;
                     // Integers are counted; nothing else is kept.
-                    record.count(tick, &exchange.decision, &exchange.outcome, &self.weights);
+                    record.count(shard, tick, &exchange.decision, &exchange.outcome, &self.weights);
                 }
                 Ok(self.close(shard, record))
             })
@@ -191,7 +217,7 @@ impl Judging<'_> {
     }
 
     fn open(&self, shard: &dyn Shard) -> ShardRecord {
-        ShardRecord::new(&self.spec, shard.consumers().len(), self.by_consumer)
+        ShardRecord::new(&self.spec, shard.consumers().len(), self.by_consumer, self.period_ends)
     }
 
     fn close(&self, shard: &dyn Shard, record: ShardRecord) -> Record {
@@ -257,7 +283,7 @@ impl Lane {
             witness.expect(shard);
         }
         exchange.act(shard, judging.policy, judging.seed)?;
-        self.record.count(tick, &exchange.decision, &exchange.outcome, &judging.weights);
+        self.record.count(shard, tick, &exchange.decision, &exchange.outcome, &judging.weights);
         if let Some(window) = &mut self.window {
             if law {
                 // A rule decides without writing its law down: the log asks for it.

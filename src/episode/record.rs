@@ -1,7 +1,8 @@
 //! What a judged policy leaves behind: integers, so that no sum depends on its order.
 
 use super::discount_weights;
-use crate::protocol::{Decision, Kpi, Outcome, Spec, Tally};
+use super::periods::{self, Diary, Period};
+use crate::protocol::{Decision, Kpi, Outcome, Shard, Spec, Tally};
 use crate::units::Money;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub struct Record {
     pub discount: f64,
     /// Per consumer, where asked for.
     pub by_consumer: Option<ConsumerRecord>,
+    /// What each consumer did in each period, where asked for; never stored.
+    #[serde(skip)]
+    pub by_period: Option<Vec<Period>>,
 }
 
 /// What happened to each consumer, in the order of their numbers: for intervals by consumer.
@@ -50,10 +54,11 @@ impl Record {
             terminal_value_micros: 0,
             discount: spec.discount,
             by_consumer: by_consumer.then(ConsumerRecord::default),
+            by_period: None,
         }
     }
 
-    /// Adds the consumers that come next in the same market. All but `by_consumer` are sums of integers.
+    /// Adds the consumers that come next in the same market. All but what is kept by consumer are sums of integers.
     pub fn append(&mut self, next: Self) {
         self.consumers += next.consumers;
         for (total, tally) in self.series.iter_mut().zip(&next.series) {
@@ -71,6 +76,7 @@ impl Record {
             each.terminal_values.extend(next.terminal_values);
             each.contacts.extend(next.contacts);
         }
+        periods::append(&mut self.by_period, next.by_period);
     }
 
     /// A count over the whole horizon (micro-units for money).
@@ -121,16 +127,29 @@ pub(super) struct ShardRecord {
     record: Record,
     contacts: Vec<u32>,
     profits: Vec<f64>,
+    diary: Option<Diary>,
 }
 
 impl ShardRecord {
-    pub(super) fn new(spec: &Spec, rows: usize, by_consumer: bool) -> Self {
+    /// With periods that end before these ticks, where any are given.
+    pub(super) fn new(spec: &Spec, rows: usize, by_consumer: bool, period_ends: &[u32]) -> Self {
         let profits = if by_consumer { vec![0.0; rows] } else { Vec::new() };
-        Self { record: Record::new(spec, false), contacts: vec![0; rows], profits }
+        let diary = (!period_ends.is_empty()).then(|| Diary::new(period_ends, rows));
+        Self { record: Record::new(spec, false), contacts: vec![0; rows], profits, diary }
     }
 
-    /// Counts one tick.
-    pub(super) fn count(&mut self, tick: u32, decision: &Decision, outcome: &Outcome, weights: &[f64]) {
+    /// Counts the tick that the shard has just lived.
+    pub(super) fn count(
+        &mut self,
+        shard: &dyn Shard,
+        tick: u32,
+        decision: &Decision,
+        outcome: &Outcome,
+        weights: &[f64],
+    ) {
+        if let Some(diary) = &mut self.diary {
+            diary.count(shard, tick, decision, outcome);
+        }
         debug_assert_eq!(
             outcome.profits.iter().copied().sum::<Money>().micros(),
             outcome.tally.get(Kpi::Profit),
@@ -161,6 +180,7 @@ impl ShardRecord {
             self.record.by_consumer =
                 Some(ConsumerRecord { profits: self.profits, terminal_values, contacts: self.contacts });
         }
+        self.record.by_period = self.diary.map(Diary::close);
         self.record
     }
 }

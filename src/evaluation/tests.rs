@@ -289,6 +289,7 @@ fn unit(ticks: [[(Kpi, i64); 4]; 2], terminal_value_micros: i64, profits: [f64; 
         terminal_value_micros,
         discount: 0.5,
         by_consumer: Some(by_consumer),
+        by_period: None,
     };
     Unit { record, ..Unit::default() }
 }

@@ -146,13 +146,8 @@ fn forget_repeats(offsets: &mut [u32], neighbours: &mut Vec<u32>) {
 #[must_use]
 pub fn build(seed: Seed, order: &[u32], mean_degree: f64) -> Graph {
     let nodes = order.len() as u32;
-    let cuts = Communities { nodes, count: ((nodes + COMMUNITY_SIZE / 2) / COMMUNITY_SIZE).max(1) };
-    let mut communities = vec![0; order.len()];
-    for community in 0..cuts.count {
-        for position in cuts.members(community) {
-            communities[order[position as usize] as usize] = community;
-        }
-    }
+    let cuts = Communities::of(nodes);
+    let communities = communities(order);
     let hubs = Hubs::new(seed, nodes, mean_degree * HUB_SHARE);
     let steps_forward = mean_degree * (1.0 - HUB_SHARE) / 2.0;
     Graph::from_rows(nodes, communities, |join| {
@@ -163,6 +158,22 @@ pub fn build(seed: Seed, order: &[u32], mean_degree: f64) -> Graph {
     })
 }
 
+/// The community of each person whom [`build`] wires in this order, without the graph.
+///
+/// # Panics
+/// Where `order` names somebody beyond its length.
+#[must_use]
+pub fn communities(order: &[u32]) -> Vec<u32> {
+    let cuts = Communities::of(order.len() as u32);
+    let mut communities = vec![0; order.len()];
+    for community in 0..cuts.count {
+        for position in cuts.members(community) {
+            communities[order[position as usize] as usize] = community;
+        }
+    }
+    communities
+}
+
 /// The order of people, cut into pieces that differ by at most one.
 struct Communities {
     nodes: u32,
@@ -170,6 +181,10 @@ struct Communities {
 }
 
 impl Communities {
+    fn of(nodes: u32) -> Self {
+        Self { nodes, count: ((nodes + COMMUNITY_SIZE / 2) / COMMUNITY_SIZE).max(1) }
+    }
+
     fn members(&self, community: u32) -> Range<u32> {
         let cut = |index: u32| (u64::from(self.nodes) * u64::from(index) / u64::from(self.count)) as u32;
         cut(community)..cut(community + 1)

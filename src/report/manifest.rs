@@ -5,7 +5,7 @@ use super::{Progress, Run};
 use serde_json::{Value, json};
 
 /// The instruction set that the lane loops run on, as `multiversion` chooses it.
-fn instruction_set() -> &'static str {
+pub(super) fn instruction_set() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     {
         let wide = is_x86_feature_detected!("avx512f")

@@ -206,6 +206,11 @@ impl ResponseModule for WordOfMouth {
         Some(Box::new(Talk::new(graph, self.observe_degree)))
     }
 
+    fn communities(&self, founding: &Founding<'_>) -> Option<Vec<u32>> {
+        let Founding { seed, consumers, population, channels } = *founding;
+        Some(graph::communities(&graph::wiring_order(seed, consumers, population, channels, self.homophily)))
+    }
+
     fn is_coupling(&self) -> bool {
         true
     }

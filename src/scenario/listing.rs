@@ -3,6 +3,7 @@
 use super::embedded::EMBEDDED;
 use super::registries::REGISTRIES;
 use super::table::describe;
+use crate::evaluation::experiment::ANALYSES;
 use crate::registry::{Entry, Parameter};
 use toml::de::{DeTable, DeValue};
 
@@ -19,7 +20,8 @@ pub struct Item {
     pub parameters: Vec<(&'static str, String, bool)>,
 }
 
-/// All items of a list: agents, policies, channels, modules, rewards, oracles or scenarios; none of any other.
+/// All items of a list: agents, policies, channels, modules, rewards, oracles, analyses or
+/// scenarios; none of any other.
 #[must_use]
 pub fn items(list: &str) -> Vec<Item> {
     match list {
@@ -28,6 +30,7 @@ pub fn items(list: &str) -> Vec<Item> {
         "channels" => of(REGISTRIES.channels),
         "modules" => of(REGISTRIES.modules),
         "oracles" => of(REGISTRIES.oracles),
+        "analyses" => of(ANALYSES),
         "rewards" => rewards(),
         "scenarios" => scenarios(),
         _ => Vec::new(),
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn every_item_says_what_it_is_and_where_it_comes_from() {
-        for list in ["agents", "policies", "channels", "modules", "rewards", "oracles", "scenarios"] {
+        for list in ["agents", "policies", "channels", "modules", "rewards", "oracles", "analyses", "scenarios"] {
             for item in items(list) {
                 assert!(!item.name.is_empty() && !item.summary.is_empty() && !item.source.is_empty(), "{item:?}");
             }

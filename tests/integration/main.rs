@@ -9,6 +9,8 @@ mod evaluate;
 mod evaluate_obd;
 mod every_scenario;
 mod exact_24;
+mod experiment;
+mod experiment_lab;
 mod explain;
 mod golden;
 mod hillstrom;

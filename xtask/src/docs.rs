@@ -18,6 +18,11 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ("policies", "Policies", "Fixed from the start. `kind` of a `[[policy]]`."),
     ("oracles", "Oracles", "May look inside the market; they show what could be reached. `kind` of a `[[policy]]`."),
     ("modules", "Response modules", "Forces that move consumers. `[modules.NAME]`."),
+    (
+        "analyses",
+        "Analyses of experiments",
+        "What a randomised comparison shows. `kind` of an `[[analysis]]` in an experiment file.",
+    ),
     ("channels", "Channels", "Ways to reach a consumer. `kind` of a `[[channel]]`."),
     (
         "estimators",

@@ -406,19 +406,19 @@ impl CampaignShard {
 
     /// Opt-outs and lost addresses take effect, and the calendar turns.
     fn finish(&mut self, outcome: &mut Outcome) {
-        let Scratch { aftermath, .. } = &self.scratch;
-        for &(row, channel) in &aftermath.opt_outs {
-            // In an audit, messages reach those who have withdrawn already: nobody withdraws twice.
-            let consented = self.state.consent[row as usize] >> channel & 1;
-            self.state.consent[row as usize] &= !(1 << channel);
-            outcome.tally.add(Kpi::OptOuts, i64::from(consented));
-            if self.people.group[row as usize] {
-                outcome.tally.add(Kpi::GroupOptOuts, i64::from(consented));
+        let Scratch { aftermath, .. } = &mut self.scratch;
+        // In an audit, messages reach those who have withdrawn already: nobody withdraws twice.
+        aftermath.opt_outs.retain(|&(row, channel)| {
+            let row = row as usize;
+            let consented = self.state.consent[row] >> channel & 1 == 1;
+            self.state.consent[row] &= !(1 << channel);
+            if consented {
+                outcome.tally.add(Kpi::OptOuts, 1);
+                outcome.tally.add(Kpi::GroupOptOuts, i64::from(self.people.group[row]));
+                self.state.events.record(row, EventKind::OptOut, self.tick, Some(channel), 0.0);
             }
-            if consented == 1 {
-                self.state.events.record(row as usize, EventKind::OptOut, self.tick, Some(channel), 0.0);
-            }
-        }
+            consented
+        });
         for &(row, channel) in &aftermath.lost_addresses {
             self.state.address[row as usize] &= !(1 << channel);
         }
@@ -519,6 +519,16 @@ impl Shard for CampaignShard {
     fn delayed_profits(&self, delayed: &mut Vec<(u32, Money)>) {
         delayed.clear();
         delayed.extend(self.scratch.aftermath.delayed.iter().map(|order| (order.row, self.profit_when_due(*order))));
+    }
+
+    fn counted_rows(&self, kpi: Kpi, rows: &mut Vec<u32>) -> bool {
+        rows.clear();
+        match kpi {
+            Kpi::Orders => rows.extend(self.scratch.orders.iter().map(|order| order.row)),
+            Kpi::OptOuts => rows.extend(self.scratch.aftermath.opt_outs.iter().map(|(row, _)| *row)),
+            _ => return false,
+        }
+        true
     }
 
     fn story(&self) -> Option<&dyn Story> {

@@ -96,6 +96,17 @@ impl Shard for LogitShard {
         values.resize(self.features.rows(), 0.0);
     }
 
+    /// Recency is 0 after a success and 1 or more after a tick without.
+    fn counted_rows(&self, kpi: Kpi, rows: &mut Vec<u32>) -> bool {
+        rows.clear();
+        if kpi != Kpi::Orders || !self.response.counts_orders() || self.tick == 0 {
+            return false;
+        }
+        let succeeded = |row: &u32| self.recency[*row as usize / LANES][*row as usize % LANES] == 0.0;
+        rows.extend((0..self.features.rows() as u32).filter(succeeded));
+        true
+    }
+
     fn truth(&self) -> Option<&dyn Truth> {
         Some(self)
     }

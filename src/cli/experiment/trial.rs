@@ -1,0 +1,70 @@
+//! What `run` and `lab` have in common: a checked test, a place for its results, trained laws, threads.
+
+use crate::cli::arguments::TrialArguments;
+use crate::cli::run::Clock;
+use crate::cli::{FAILED, WRONG_INPUT, diagnostic, fail};
+use crate::evaluation::trial::{Protocol, TrialError};
+use crate::report::Progress;
+use crate::report::trial::{Made, put_in_place, refuse_folder};
+use crate::scenario::{Trial, TrialOverrides, load_trial};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Everything that is ready before a market is opened.
+pub(super) struct Ready {
+    pub trial: Trial,
+    pub clock: Clock,
+    out: PathBuf,
+    pool: rayon::ThreadPool,
+}
+
+/// Checks the file and the place; nothing is started where either is wrong.
+pub(super) fn ready(arguments: &TrialArguments, prefix: &str) -> Result<Ready, ExitCode> {
+    let overrides = TrialOverrides { seed: arguments.seed, tests: arguments.tests };
+    let trial = load_trial(&arguments.file, overrides).map_err(|errors| diagnostic::report(&errors))?;
+    let default = || PathBuf::from(format!("results/runs/{prefix}-{}-{}", trial.name, trial.seed().value()));
+    let out = arguments.out.clone().unwrap_or_else(default);
+    if let Some(message) = refuse_folder(&out, arguments.force) {
+        return Err(fail(WRONG_INPUT, &message));
+    }
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = arguments.threads {
+        pool = pool.num_threads(threads as usize);
+    }
+    let pool = pool.build().map_err(|error| fail(FAILED, &format!("the threads cannot be started: {error}")))?;
+    Ok(Ready { trial, clock: Clock::new(!arguments.quiet), out, pool })
+}
+
+impl Ready {
+    /// Trains, freezes, and carries out what is asked on the threads of the test.
+    pub(super) fn carry_out<T: Send>(
+        &self,
+        work: impl FnOnce(Protocol<'_>) -> Result<T, TrialError> + Send,
+    ) -> Result<T, ExitCode> {
+        let found = self.pool.install(|| {
+            let lineup =
+                self.trial.train().map_err(|(policy, error)| format!("policy `{policy}`, while learning: {error}"))?;
+            let policies = lineup.policies();
+            work(self.trial.protocol(&lineup, &policies)).map_err(|error| error.to_string())
+        });
+        self.clock.bar.finish_and_clear();
+        found.map_err(|message: String| fail(FAILED, &message))
+    }
+
+    /// Writes the files and the manifest; says where.
+    pub(super) fn keep(&self, files: Vec<(&'static str, String)>) -> Result<String, ExitCode> {
+        let command = std::env::args_os().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");
+        let made = Made {
+            command,
+            threads: self.pool.current_num_threads(),
+            started_at: self.clock.started_at(),
+            seconds: self.clock.seconds(),
+        };
+        let mut files = files;
+        files.push(("manifest.json", made.manifest(&self.trial)));
+        put_in_place(&self.out, &files)
+            .map_err(|error| fail(FAILED, &format!("{} cannot be written: {error}", self.out.display())))?;
+        let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+        Ok(format!("\nresults: {} ({})\n", self.out.display(), names.join(", ")))
+    }
+}

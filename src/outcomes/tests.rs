@@ -1,0 +1,259 @@
+use super::*;
+use crate::scenario::ScenarioErrors;
+use std::fs;
+use tempfile::TempDir;
+
+const FILE: &str = r#"
+name = "test"
+[data]
+path = "outcomes.csv"
+unit = "id"
+arm = "arm"
+control = "a"
+[[metric]]
+name = "spend"
+"#;
+
+fn folder(csv: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("outcomes.csv"), csv).unwrap();
+    folder
+}
+
+fn read(text: &str, csv: &str) -> Result<Inquiry, ScenarioErrors> {
+    parse(text, folder(csv).path(), "test.toml")
+}
+
+fn told(text: &str, csv: &str) -> String {
+    match read(text, csv) {
+        Err(errors) => errors.to_string(),
+        Ok(inquiry) => inquiry.analyse().unwrap_err().to_string(),
+    }
+}
+
+const GOOD: &str = "id,arm,spend,before\n1,a,1,1\n2,b,2,3\n3,a,3,2\n4,b,6,5\n5,a,2,2\n";
+
+#[test]
+fn a_file_of_outcomes_is_analysed() {
+    let findings = read(FILE, GOOD).unwrap().analyse().unwrap();
+    assert_eq!(findings.units, 5);
+    assert_eq!(
+        findings.arms.iter().map(|arm| (arm.name.as_str(), arm.units)).collect::<Vec<_>>(),
+        [("a", 3), ("b", 2)]
+    );
+    let finding = &findings.metrics[0].findings[0];
+    assert_eq!((finding.analysis.as_str(), finding.decides, finding.arm.as_str()), ("welch", true, "b"));
+    assert!((finding.effect - 2.0).abs() < 1e-12 && finding.control == 2.0 && finding.relative_effect == Some(1.0));
+    assert_eq!(finding.adjusted_p_value, Some(finding.p_value));
+    assert_eq!(finding.verdict, Some(Verdict::Open));
+    assert!(findings.guardrails_hold);
+}
+
+#[test]
+fn what_the_columns_allow_is_analysed_without_being_asked() {
+    let text = format!("{FILE}covariate = \"before\"\n");
+    let findings = read(&text, GOOD).unwrap().analyse().unwrap();
+    let names: Vec<(&str, bool)> =
+        findings.metrics[0].findings.iter().map(|finding| (finding.analysis.as_str(), finding.decides)).collect();
+    assert_eq!(names, [("cuped", true), ("welch", false)]);
+    // The control is named, not the first in the file, and its level is the second arm's here.
+    let findings = read(&FILE.replace("control = \"a\"", "control = \"b\""), GOOD).unwrap().analyse().unwrap();
+    assert!((findings.metrics[0].findings[0].effect + 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn rows_that_are_wrong_are_told_all_at_once_with_their_place() {
+    let csv = "id,arm,spend,before\n1,a,NaN,1\n2,c,2,3\n2,b,many,2\n4,b,,5\n5,a\n6,,1,1\n7,a,inf,1\n";
+    let text = FILE.replace("control = \"a\"", "control = \"a\"\nshares = { a = 1, b = 1 }");
+    let told = told(&text, csv);
+    for part in [
+        "outcomes.csv has 8 bad values",
+        "row 1 (line 2), column \"spend\": \"NaN\" is not a finite number",
+        "row 2 (line 3), column \"arm\": \"c\" is no arm of data.shares: a, b",
+        "row 3 (line 4), column \"spend\": \"many\" is not a finite number",
+        "row 3 (line 4), column \"id\": \"2\" stands in row 2 (line 3) already",
+        "row 4 (line 5), column \"spend\": \"\" is missing",
+        "row 5 (line 6): 2 fields under 4 columns",
+        "row 6 (line 7), column \"arm\": \"\" is missing",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+    assert!(told.contains("test.toml:4:8") && told.contains("help: "), "{told}");
+}
+
+#[test]
+fn the_first_twenty_bad_rows_are_shown_and_the_rest_counted() {
+    let rows: String = (0..30).map(|row| format!("{row},a,x,1\n")).collect();
+    let told = told(FILE, &format!("id,arm,spend,before\n{rows}"));
+    assert!(told.contains("30 bad values") && told.contains("row 20 (") && !told.contains("row 21 ("), "{told}");
+    assert!(told.contains("… and 10 more"), "{told}");
+}
+
+#[test]
+fn outcomes_that_cannot_be_compared_are_refused() {
+    let head = "id,arm,spend,before\n";
+    assert!(told(FILE, head).contains("has a header but no rows"));
+    assert!(told(FILE, "").contains("is empty"));
+    assert!(told(FILE, &format!("{head}1,a,1,1\n2,a,2,1\n")).contains("has one arm, \"a\""));
+    let absent = told(FILE, &format!("{head}1,b,1,1\n2,c,2,1\n"));
+    assert!(absent.contains("no row of outcomes.csv has \"a\" in column \"arm\""), "{absent}");
+    assert!(told(FILE, &format!("{head}1,a,1,1\n2,a,2,1\n3,b,1,1\n")).contains("1 rows of \"b\", 2 are needed"));
+    let constant =
+        told(&format!("{FILE}covariate = \"before\"\n"), &format!("{head}1,a,1,7\n2,a,2,7\n3,b,1,7\n4,b,3,7\n"));
+    assert!(constant.contains("metric \"spend\" by \"cuped\": the covariate does not vary"), "{constant}");
+    let zero = FILE.replace("name = \"spend\"", "name = \"spend\"\ndenominator = \"before\"");
+    let told = told(&zero, &format!("{head}1,a,1,0\n2,a,2,0\n3,b,1,1\n4,b,3,2\n"));
+    assert!(told.contains("the denominators of arm \"a\" sum to 0"), "{told}");
+}
+
+#[test]
+fn mistakes_of_the_file_are_told_all_at_once() {
+    let text = r#"
+name = "test"
+alpha = 2
+multiplicity = "holms"
+[data]
+path = "outcomes.csv"
+arm = "arn"
+control = "a"
+[[metric]]
+name = "spent"
+role = "guardrail"
+[[metric]]
+name = "before"
+margin = 0.1
+[[analysis]]
+name = "wech"
+[[analysis]]
+name = "winsorised"
+quantle = 0.9
+"#;
+    let errors = read(text, GOOD).unwrap_err().to_string();
+    for part in [
+        "alpha: 2 is not",
+        "did you mean \"holm\"?",
+        "metric[0].margin: a guardrail takes a margin",
+        "metric[1].margin: only a guardrail takes a margin",
+        "there is no analysis \"wech\"",
+        "did you mean \"welch\"?",
+        "analysis[1].quantle: there is no such key",
+        "did you mean \"quantile\"?",
+    ] {
+        assert!(errors.contains(part), "{part:?} is not in\n{errors}");
+    }
+    let columns = read(&FILE.replace("arm = \"arm\"", "arm = \"arn\"").replace("\"spend\"", "\"spent\""), GOOD);
+    let errors = columns.unwrap_err().to_string();
+    assert!(
+        errors.contains("data.arm: outcomes.csv has no column \"arn\"") && errors.contains("did you mean \"arm\"?")
+    );
+    assert!(errors.contains("metric[0].name: outcomes.csv has no column \"spent\""), "{errors}");
+    let lacking = read(&format!("{FILE}[[analysis]]\nname = \"cuped\"\n[[analysis]]\nname = \"welch\"\n"), GOOD);
+    let errors = lacking.unwrap_err().to_string();
+    assert!(errors.contains("analysis \"cuped\" can be made of no metric") && errors.contains("add `covariate"));
+    let missing = parse("name = \"x\"\n", std::path::Path::new(""), "x.toml").unwrap_err().to_string();
+    assert!(missing.contains("data is missing") && missing.contains("metric: there is none"), "{missing}");
+    assert!(parse("name = ", std::path::Path::new(""), "x.toml").unwrap_err().to_string().contains("not TOML"));
+}
+
+#[test]
+fn guardrails_are_judged_by_their_margin() {
+    let rows = |shift: f64| -> String {
+        (0..40)
+            .map(|row| format!("{row},{},{}\n", ["a", "b"][row % 2], (row / 2 % 5) as f64 + shift * (row % 2) as f64))
+            .collect()
+    };
+    let judged = |shift: f64, margin: f64| {
+        let role = format!("{FILE}role = \"guardrail\"\nbetter = \"lower\"\nmargin = {margin}\n");
+        let findings = read(&role, &format!("id,arm,spend\n{}", rows(shift))).unwrap().analyse().unwrap();
+        (findings.metrics[0].findings[0].verdict.unwrap(), findings.guardrails_hold)
+    };
+    // The interval of the difference is about shift ± .93.
+    assert_eq!(judged(0.0, 1.5), (Verdict::Held, true));
+    assert_eq!(judged(0.0, 0.5), (Verdict::Unproven, false));
+    assert_eq!(judged(3.0, 0.5), (Verdict::Broken, false));
+    assert_eq!(judged(-3.0, 0.0), (Verdict::Held, true));
+}
+
+#[test]
+fn a_bad_split_and_rare_events_are_told() {
+    let rows: String =
+        (0..400).map(|row| format!("{row},{},{}\n", if row < 100 { "a" } else { "b" }, row % 50 / 49)).collect();
+    let findings = read(FILE, &format!("id,arm,spend\n{rows}")).unwrap().analyse().unwrap();
+    assert!(findings.sample_ratio.is_alarm);
+    assert!(findings.warnings[0].contains("the split is not as designed"), "{:?}", findings.warnings);
+    assert!(findings.warnings[1].contains("\"spend\" happened 2 times in an arm"), "{:?}", findings.warnings);
+    let text = FILE.replace("control = \"a\"", "control = \"a\"\nshares = { a = 1, b = 3 }");
+    assert!(!read(&text, &format!("id,arm,spend\n{rows}")).unwrap().analyse().unwrap().sample_ratio.is_alarm);
+}
+
+#[test]
+fn what_is_wrong_on_purpose_is_called_so() {
+    let text = format!("{FILE}[[analysis]]\nname = \"welch\"\n[[analysis]]\nname = \"peeking\"\nlooks = 2\n");
+    let findings = read(&text, GOOD).unwrap().analyse().unwrap();
+    assert!(findings.warnings.iter().any(|warning| warning.contains("wrong on purpose")), "{:?}", findings.warnings);
+    assert!(findings.warnings.iter().any(|warning| warning.contains("no column gives the time")));
+    // Too few units for halves with two of each arm: said, not guessed.
+    let halves = format!("{FILE}[uplift]\nsegments = [\"before\"]\n");
+    let findings =
+        read(&halves, "id,arm,spend,before\n1,a,1,1\n2,b,2,3\n3,a,3,2\n4,b,6,5\n").unwrap().analyse().unwrap();
+    assert!(findings.uplift.is_none() && findings.warnings.iter().any(|warning| warning.contains("too few units")));
+}
+
+#[test]
+fn rows_are_ordered_by_time_and_clusters_decide() {
+    let csv = "id,arm,spend,day,home\n1,b,4,2026-01-10,x\n2,a,1,2026-01-02,y\n3,b,6,2026-01-02,z\n4,a,3,2025-12-30,w\n";
+    let text = FILE.replace("arm = \"arm\"", "arm = \"arm\"\ntime = \"day\"\ncluster = \"home\"");
+    let inquiry = read(&text, csv).unwrap();
+    assert_eq!(inquiry.columns.numbers[0], [3.0, 1.0, 6.0, 4.0]);
+    assert_eq!(inquiry.columns.periods.as_deref(), Some(&[0, 1, 1, 2][..]));
+    let findings = inquiry.analyse().unwrap();
+    assert_eq!(findings.metrics[0].findings[0].analysis, "clustered");
+    // Numbers are ordered as numbers: 9 before 10.
+    let csv = "id,arm,spend,day\n1,b,4,10\n2,a,1,9\n3,b,6,9\n4,a,3,10\n";
+    let text = FILE.replace("arm = \"arm\"", "arm = \"arm\"\ntime = \"day\"");
+    assert_eq!(read(&text, csv).unwrap().columns.numbers[0], [1.0, 6.0, 4.0, 3.0]);
+}
+
+#[test]
+fn whom_it_helps_is_measured_on_the_other_half() {
+    // The effect is 3 for old customers, 0 for new ones.
+    let mut csv = "id,arm,spend,kind,age\n".to_owned();
+    for row in 0..2_000_u32 {
+        let noise = f64::from(row.wrapping_mul(2_654_435_761) >> 16) / 65_536.0;
+        let (is_treated, is_old) = (row % 2 == 1, row / 2 % 2 == 1);
+        let spend = noise + if is_treated && is_old { 3.0 } else { 0.0 };
+        let (arm, kind) = (["a", "b"][(row % 2) as usize], if is_old { "old" } else { "new" });
+        csv += &format!("{row},{arm},{spend},{kind},{}\n", row / 4 % 60);
+    }
+    let text = format!("{FILE}[uplift]\nsegments = [\"age\", \"kind\"]\ndepth = 1\nleast_units = 50\n");
+    let findings = read(&text, &csv).unwrap().analyse().unwrap();
+    let uplift = findings.uplift.unwrap();
+    assert_eq!(uplift.units[0] + uplift.units[1], 2_000);
+    // Words are split into the first that gains and the rest: "new" comes before "old".
+    assert_eq!(uplift.leaves.len(), 2);
+    assert_eq!(uplift.leaves[0].segment, "kind is not \"new\"");
+    let effects: Vec<f64> = uplift.leaves.iter().map(|leaf| leaf.effect.as_ref().unwrap().effect).collect();
+    // Noise has a standard deviation of .29, over some 250 units an arm: standard errors of .026.
+    assert!((effects[0] - 3.0).abs() < 0.11 && effects[1].abs() < 0.11, "{effects:?}");
+    for found in &uplift.rankings {
+        assert!(found.ranking.uplift_at[1] > 2.8, "{found:?}");
+        assert!(found.ranking.normalised_qini.unwrap() > 0.1, "{found:?}");
+    }
+}
+
+#[test]
+fn experiment_files_are_told_from_scenarios() {
+    assert!(is_inquiry(FILE) && is_inquiry("[[metric]]\nname = 1"));
+    assert!(!is_inquiry("name = \"x\"\n[market]\nkind = \"market\"") && !is_inquiry(""));
+}
+
+#[test]
+fn the_schema_knows_every_key_and_analysis() {
+    let schema = schema::experiment();
+    for key in ["name", "alpha", "data", "metric", "analysis", "uplift"] {
+        assert!(schema["properties"][key].is_object(), "{key}");
+    }
+    let kinds = schema["properties"]["analysis"]["items"]["oneOf"].as_array().unwrap();
+    assert_eq!(kinds.len(), crate::evaluation::experiment::ANALYSES.len());
+    assert_eq!(schema["properties"]["data"]["required"], serde_json::json!(["path", "arm", "control"]));
+}

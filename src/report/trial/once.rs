@@ -1,0 +1,245 @@
+//! One simulated test: what it shows, and the truth.
+
+use super::figure::{BLUE, GREEN, Mark, Panel, draw};
+use super::{aligned, heading, number, page, table, unit};
+use crate::evaluation::experiment::{Better, Promise};
+use crate::evaluation::trial::{Report, Truth};
+use crate::scenario::Trial;
+use maud::html;
+use serde_json::{Value, json};
+use std::fmt::Write;
+
+/// What the team would see, and below it the truth.
+#[must_use]
+pub fn text(trial: &Trial, report: &Report) -> String {
+    let mut text = format!("{}\n\n{}\n", heading(trial), aligned(&split_rows(trial, report)));
+    if let Some(ratio) = &report.ratio {
+        let said = if ratio.is_alarm { "do NOT fit the shares: believe nothing below" } else { "fit the shares" };
+        let _ = writeln!(text, "The counts {said} (p = {}).\n", number(ratio.p_value));
+    }
+    text += &aligned(&effect_rows(trial, report));
+    let refused = refusals(report);
+    if !refused.is_empty() {
+        let _ = writeln!(text, "\n{}", refused.join("\n"));
+    }
+    if !report.guards.is_empty() {
+        let _ = write!(text, "\n{}", aligned(&guard_rows(trial, report)));
+    }
+    let _ = writeln!(text, "\n{}", reading(trial));
+    text
+}
+
+fn reading(trial: &Trial) -> String {
+    let level = 100.0 * (1.0 - trial.alpha);
+    format!(
+        "Effects against `{}`, with {level} % intervals. Truth: everybody in the arm less everybody in the control, on the\n\
+         same markets with the same luck; mean of {} markets and its standard error.",
+        trial.arms[0].name, trial.truth_markets
+    )
+}
+
+fn split_rows(trial: &Trial, report: &Report) -> Vec<Vec<String>> {
+    let units = if report.communities.is_some() { "communities" } else { "" };
+    let counted = if matches!(trial.randomised, crate::evaluation::trial::Randomised::Period { .. }) {
+        "periods"
+    } else {
+        "consumers"
+    };
+    let mut rows = vec![["arm", "kind", "share", counted, units].map(str::to_owned).to_vec()];
+    for (index, arm) in trial.arms.iter().enumerate() {
+        let communities = report.communities.as_ref().map_or(String::new(), |counts| counts[index].to_string());
+        let share = format!("{:.3}", arm.share);
+        rows.push(vec![arm.name.clone(), arm.kind.clone(), share, report.counts[index].to_string(), communities]);
+    }
+    rows
+}
+
+fn truth_of<'a>(report: &'a Report, arm: usize, outcome: &crate::evaluation::trial::Outcome) -> Option<&'a Truth> {
+    let index = report.outcomes.iter().position(|own| own == outcome)?;
+    report.truths.get(arm - 1)?.get(index)
+}
+
+fn effect_rows(trial: &Trial, report: &Report) -> Vec<Vec<String>> {
+    let head = ["metric", "arm", "analysis", "control", "effect", "interval", "p", "truth"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for answer in &report.answers {
+        for effect in answer.effects.iter().flatten() {
+            let truth = truth_of(report, effect.arm, &answer.outcome).map_or(String::new(), |truth| {
+                format!("{} ± {}", number(truth.mean().mean), number(truth.standard_error()))
+            });
+            rows.push(vec![
+                answer.outcome.name(),
+                trial.arms[effect.arm].name.clone(),
+                answer.analysis.clone(),
+                number(effect.control),
+                number(effect.effect),
+                format!("[{}, {}]", number(effect.low), number(effect.high)),
+                format!("{:.4}", effect.p_value),
+                truth,
+            ]);
+        }
+    }
+    rows
+}
+
+fn refusals(report: &Report) -> Vec<String> {
+    let told = |answer: &crate::evaluation::trial::Answer| {
+        let error = answer.effects.as_ref().err()?;
+        Some(format!("{} of {} cannot be had: {error}", answer.analysis, answer.outcome.name()))
+    };
+    report.answers.iter().filter_map(told).collect()
+}
+
+const fn promised(promise: Promise) -> &'static str {
+    match promise {
+        Promise::Held => "held",
+        Promise::Unproven => "unproven",
+        Promise::Broken => "BROKEN",
+    }
+}
+
+fn guard_rows(trial: &Trial, report: &Report) -> Vec<Vec<String>> {
+    let mut rows = vec![["guardrail", "arm", "harm put up with", "interval", ""].map(str::to_owned).to_vec()];
+    for guarded in &report.guards {
+        let sign = if guarded.margin.better == Better::Lower { "+" } else { "-" };
+        rows.push(vec![
+            guarded.outcome.name(),
+            trial.arms[guarded.arm].name.clone(),
+            format!("{sign}{}", number(guarded.margin.margin)),
+            guarded.interval.map_or("-".to_owned(), |(low, high)| format!("[{}, {}]", number(low), number(high))),
+            promised(guarded.promise).to_owned(),
+        ]);
+    }
+    rows
+}
+
+/// One line for each effect.
+#[must_use]
+pub fn csv(trial: &Trial, report: &Report) -> String {
+    let mut csv = "metric,arm,analysis,units_control,units_arm,control,treated,effect,standard_error,low,high,p_value,\
+                   is_rejected,truth,truth_standard_error\n"
+        .to_owned();
+    for answer in &report.answers {
+        for effect in answer.effects.iter().flatten() {
+            let truth = truth_of(report, effect.arm, &answer.outcome);
+            let told =
+                truth.map_or(",".to_owned(), |truth| format!("{},{}", truth.mean().mean, truth.standard_error()));
+            let _ = writeln!(
+                csv,
+                "{},{},{},{},{},{},{},{},{},{},{},{},{},{told}",
+                answer.outcome.name(),
+                trial.arms[effect.arm].name,
+                answer.analysis,
+                effect.units[0],
+                effect.units[1],
+                effect.control,
+                effect.treated,
+                effect.effect,
+                effect.standard_error,
+                effect.low,
+                effect.high,
+                effect.p_value,
+                effect.is_rejected,
+            );
+        }
+    }
+    csv
+}
+
+/// The one JSON document.
+#[must_use]
+pub fn json(trial: &Trial, report: &Report) -> String {
+    let arms: Vec<Value> = trial
+        .arms
+        .iter()
+        .enumerate()
+        .map(|(index, arm)| {
+            let communities = report.communities.as_ref().map(|counts| counts[index]);
+            json!({ "name": arm.name, "kind": arm.kind, "share": arm.share, "units": report.counts[index], "communities": communities })
+        })
+        .collect();
+    let answers: Vec<Value> = report
+        .answers
+        .iter()
+        .map(|answer| match &answer.effects {
+            Ok(effects) => json!({ "metric": answer.outcome.name(), "analysis": answer.analysis, "effects": effects }),
+            Err(error) => {
+                json!({ "metric": answer.outcome.name(), "analysis": answer.analysis, "refused": error.to_string() })
+            }
+        })
+        .collect();
+    let guards: Vec<Value> = report
+        .guards
+        .iter()
+        .map(|guarded| {
+            let (low, high) = guarded.interval.unzip();
+            json!({ "metric": guarded.outcome.name(), "arm": trial.arms[guarded.arm].name, "margin": guarded.margin.margin,
+                    "better": guarded.margin.better, "low": low, "high": high, "promise": guarded.promise })
+        })
+        .collect();
+    let document = json!({
+        "experiment": trial.name, "experiment_hash": trial.hash,
+        "scenario": trial.scenario.name, "scenario_hash": trial.scenario.hash, "seed": trial.seed().value(),
+        "consumers": trial.scenario.world.spec().consumers, "alpha": trial.alpha,
+        "arms": arms, "sample_ratio": report.ratio, "answers": answers,
+        "truths": super::lab::truths_json(trial, &report.truths, &report.outcomes), "guardrails": guards,
+    });
+    format!("{document:#}\n")
+}
+
+/// Every file of the folder but the manifest.
+///
+/// # Errors
+/// Where the figure cannot be drawn.
+pub fn files(trial: &Trial, report: &Report) -> Result<Vec<(&'static str, String)>, Box<dyn std::error::Error>> {
+    let figure = draw(&heading(trial), &panels(trial, report))?;
+    let body = html! {
+        h2 { "What the test shows, and the truth" }
+        (table(&effect_rows(trial, report)))
+        @for refused in refusals(report) { p.quiet { (refused) } }
+        @if !report.guards.is_empty() {
+            h2 { "Guardrails" }
+            (table(&guard_rows(trial, report)))
+        }
+        h2 { "Who was in which arm" }
+        (table(&split_rows(trial, report)))
+        @if let Some(ratio) = &report.ratio {
+            p { "Sample ratio: p = " (number(ratio.p_value)) @if ratio.is_alarm { ": the counts do not fit the shares." } }
+        }
+        p.quiet { (reading(trial)) }
+    };
+    let page = page(trial, &figure, &body);
+    Ok(vec![
+        ("experiment.json", json(trial, report)),
+        ("table.csv", csv(trial, report)),
+        ("figure.svg", figure),
+        ("report.html", page),
+    ])
+}
+
+fn panels(trial: &Trial, report: &Report) -> Vec<Panel> {
+    let mut panels = Vec::new();
+    for outcome in &report.outcomes {
+        for arm in 1..trial.arms.len() {
+            let answers = report.answers.iter().filter(|answer| answer.outcome == *outcome);
+            let marks = answers.flat_map(|answer| {
+                let own = answer.effects.iter().flatten().filter(move |effect| effect.arm == arm);
+                own.map(|effect| Mark {
+                    label: answer.analysis.clone(),
+                    value: effect.effect,
+                    low: effect.low,
+                    high: effect.high,
+                    color: if effect.is_rejected { BLUE } else { GREEN },
+                    note: format!("p = {:.4}", effect.p_value),
+                })
+            });
+            let truth = truth_of(report, arm, outcome).map(|truth| (truth.mean().mean, "truth".to_owned()));
+            panels.push(Panel {
+                heading: format!("Effect of {} on {}", trial.arms[arm].name, unit(outcome)),
+                marks: marks.collect(),
+                lines: truth.filter(|truth| truth.0.is_finite()).into_iter().chain([(0.0, String::new())]).collect(),
+            });
+        }
+    }
+    panels
+}

@@ -1,0 +1,266 @@
+//! Simulated tests: who is assigned what, what leaks from arm to arm, and the commands as a user meets them.
+
+use assert_cmd::Command;
+use mercato::episode::judge_by_period;
+use mercato::evaluation::trial::{Assignment, Measure, Outcome, Protocol};
+use mercato::protocol::{Kpi, Policy};
+use mercato::random::Seed;
+use mercato::scenario::{Overrides, Trial, TrialOverrides, embedded, parse_trial};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn trial(text: &str) -> Trial {
+    parse_trial(text, Path::new(""), "test.toml", TrialOverrides::default()).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// A test of the referral offer among friends.
+fn viral(randomise: &str) -> Trial {
+    trial(&format!(
+        "name = \"t\"\nscenario = \"viral\"\nconsumers = 1_500\nticks = 40\nhistory_days = 0\nmetrics = [\"orders\"]\n\
+         [design]\nrandomise = \"{randomise}\"\n[[arm]]\nname = \"none\"\n[[arm]]\nname = \"referral\"\nkind = \"random\"\n"
+    ))
+}
+
+fn with<T>(trial: &Trial, work: impl FnOnce(&Protocol<'_>) -> T) -> T {
+    let lineup = trial.train().unwrap();
+    let policies: Vec<&dyn Policy> = lineup.policies();
+    work(&trial.protocol(&lineup, &policies))
+}
+
+#[test]
+fn a_community_has_one_arm() {
+    let trial = viral("community");
+    with(&trial, |protocol| {
+        let assignment = protocol.assignment(3).unwrap();
+        let communities = assignment.communities().unwrap();
+        let mut arms = [None; 10];
+        for (community, arm) in communities.iter().zip(assignment.by_consumer()) {
+            assert_eq!(*arms[*community as usize].get_or_insert(*arm), *arm);
+        }
+        assert!(arms.contains(&Some(0)) && arms.contains(&Some(1)), "{arms:?}");
+        // Members stand anywhere among the numbers.
+        let mixed = assignment.by_consumer().windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(mixed > 200, "{mixed}");
+    });
+}
+
+#[test]
+fn what_friends_hear_leaks_into_the_control_and_nowhere_else() {
+    // The same consumers with the same luck: in the control of a test, and in a market where nobody is contacted.
+    let leak = |trial: &Trial| {
+        with(trial, |protocol| {
+            let assignment = protocol.assignment(0).unwrap();
+            let nobody = Assignment::everyone(0);
+            let lived = protocol.live(0, &[&assignment, &nobody]).unwrap();
+            let orders = Outcome::of(Measure::Orders);
+            let rows = |index: usize| protocol.rows(&lived[index], &assignment, &orders).unwrap();
+            let (test, none) = (rows(0), rows(1));
+            let control = |row: &usize| test.arms[*row] == 0;
+            (0..test.arms.len()).filter(control).map(|row| test.outcomes[row] - none.outcomes[row]).sum::<f64>()
+        })
+    };
+    assert!(leak(&viral("consumer")) > 0.0);
+    assert!(leak(&viral("community")) < leak(&viral("consumer")));
+    let alone = trial(
+        "name = \"t\"\nscenario = \"hello-market\"\nconsumers = 1_500\nticks = 12\nhistory_days = 0\n\
+         [[arm]]\nname = \"none\"\n[[arm]]\nname = \"always\"\n",
+    );
+    assert_eq!(leak(&alone), 0.0);
+}
+
+#[test]
+fn counts_by_consumer_sum_to_those_of_the_market() {
+    for name in ["hello-market", "consent-safety", "hillstrom"] {
+        let text = format!(
+            "name = \"t\"\nscenario = {name:?}\nconsumers = 1_500\n[[arm]]\nname = \"a\"\nkind = \"random\"\n[[arm]]\nname = \"b\"\nkind = \"holdout\"\n"
+        );
+        let trial = trial(&text);
+        let (world, random) = (&trial.scenario.world, mercato::agent::uniform::Uniform);
+        let mut market = world.open(Seed::new(3));
+        let horizon = world.spec().horizon;
+        let record = judge_by_period(market.as_mut(), &random, Seed::new(1), &[horizon]).unwrap();
+        let period = &record.by_period.as_ref().unwrap()[0];
+        let sum = |counts: &Option<Vec<u32>>| {
+            counts.as_ref().map(|counts| counts.iter().map(|count| i64::from(*count)).sum())
+        };
+        assert_eq!(period.profit_micros.iter().sum::<i64>(), record.total(Kpi::Profit), "{name}");
+        if world.spec().kpis.contains(&Kpi::Orders) {
+            assert_eq!(sum(&period.orders), Some(record.total(Kpi::Orders)), "{name}");
+            assert!(record.total(Kpi::Orders) > 0, "{name}");
+        }
+        if world.spec().kpis.contains(&Kpi::OptOuts) {
+            assert_eq!(sum(&period.opt_outs), Some(record.total(Kpi::OptOuts)), "{name}");
+            assert!(record.total(Kpi::OptOuts) > 0, "{name}");
+        }
+    }
+}
+
+fn mercato(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::cargo_bin("mercato").unwrap().current_dir(folder).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const GOOD: &str = r#"kind = "simulated"
+name = "small"
+scenario = "hello-market"
+consumers = 300
+ticks = 14
+history_days = 8
+truth_markets = 2
+[design]
+pre_days = 3
+business_as_usual = "newsletter"
+[lab]
+tests = 6
+truths = 3
+[[arm]]
+name = "usual"
+kind = "business_as_usual"
+[[arm]]
+name = "often"
+policy = "always"
+[[guardrail]]
+metric = "opt_outs"
+margin = 0.5
+"#;
+
+#[test]
+fn every_fault_of_a_file_is_told_at_once_and_nothing_is_left() {
+    let bad = GOOD
+        .replace("policy = \"always\"\n", "policy = \"alwys\"\nshare = 0.4\n")
+        .replace("kind = \"business_as_usual\"\n", "kind = \"business_as_usual\"\nshare = 0.4\n")
+        .replace("pre_days = 3", "pre_days = 3\nrandomise = \"community\"\ncovariate = \"shoe_size\"")
+        + "[[arm]]\nname = \"third\"\nkind = \"placebo\"\n[[analysis]]\nkind = \"peeking\"\nlooks = -3\n[[analysis]]\nkind = \"wlech\"\n";
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("bad.toml"), bad).unwrap();
+    for command in ["run", "lab"] {
+        let (code, output, errors) = mercato(folder.path(), &["experiment", command, "bad.toml"]);
+        assert_eq!((code, output.as_str()), (2, ""), "{errors}");
+        for words in [
+            "the shares sum to 0.8",
+            "the scenario has no policy \"alwys\"",
+            "did you mean \"always\"?",
+            "\"placebo\" is none of the choices",
+            "has no graph",
+            "no feature \"shoe_size\"",
+            "-3 is not a whole number from 1 to",
+            "there is no analysis \"wlech\"",
+            "did you mean \"welch\"?",
+        ] {
+            assert!(errors.contains(words), "{words:?} is not in\n{errors}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let folder = TempDir::new().unwrap();
+    for (from, to, words) in [
+        ("pre_days = 3", "pre_days = 14", "nothing is left of the 14 ticks"),
+        ("pre_days = 3", "randomise = \"period\"", "the test has room for 2 periods"),
+        ("pre_days = 3", "randomise = \"period\"\nperiod_days = 2\nwashout_days = 2", "nothing is left of a period"),
+        ("pre_days = 3", "washout_days = 1", "only a switchback has periods"),
+        ("business_as_usual = \"newsletter\"\n", "", "does not say what business as usual is"),
+        ("scenario = \"hello-market\"", "scenario = \"hallo-market\"", "cannot be read"),
+        (
+            "scenario = \"hello-market\"",
+            "scenario = \"hello-market\"\nmetrics = [\"clicks\"]",
+            "\"clicks\" is not counted",
+        ),
+        (
+            "[[guardrail]]",
+            "[[analysis]]\nkind = \"clustered\"\n[[guardrail]]",
+            "\"clustered\" reads what this test does not",
+        ),
+        ("truths = 3", "truths = 0", "without a truth"),
+        ("[[guardrail]]", "[[analysis]]\nkind = \"ratio\"\n[[guardrail]]", "\"ratio\" reads none of the metrics"),
+    ] {
+        let bad = GOOD.replacen(from, to, 1);
+        assert_ne!(bad, GOOD, "{from}");
+        fs::write(folder.path().join("bad.toml"), bad).unwrap();
+        let (code, _, errors) = mercato(folder.path(), &["experiment", "lab", "bad.toml", "--tests", "2"]);
+        assert!(code == 2 && errors.contains(words), "{words:?} is not in\n{errors}");
+    }
+}
+
+#[test]
+fn results_have_the_same_bytes_on_any_number_of_threads() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("good.toml"), GOOD).unwrap();
+    let mut first: Vec<String> = Vec::new();
+    for threads in ["1", "2", "7"] {
+        let mut files = Vec::new();
+        for command in ["run", "lab"] {
+            let out = format!("{command}-{threads}");
+            let arguments = ["experiment", command, "good.toml", "--out", &out, "--threads", threads, "--quiet"];
+            let (code, output, errors) = mercato(folder.path(), &arguments);
+            assert_eq!((code, output.as_str(), errors.as_str()), (0, "", ""));
+            for name in ["experiment.json", "lab.json", "table.csv", "figure.svg", "report.html"] {
+                files.extend(fs::read_to_string(folder.path().join(&out).join(name)));
+            }
+            assert!(folder.path().join(&out).join("manifest.json").is_file());
+        }
+        assert_eq!(files.len(), 8);
+        if first.is_empty() {
+            first = files;
+        } else {
+            assert_eq!(first, files);
+        }
+    }
+    // A folder of results is replaced only when asked for.
+    let again = ["experiment", "run", "good.toml", "--out", "run-1"];
+    assert_eq!(mercato(folder.path(), &again).0, 2);
+    assert_eq!(mercato(folder.path(), &[&again[..], &["--force", "--quiet"]].concat()).0, 0);
+}
+
+#[test]
+fn a_broken_guardrail_is_exit_code_3() {
+    let folder = TempDir::new().unwrap();
+    let text = GOOD.replace("metric = \"opt_outs\"\nmargin = 0.5", "metric = \"messages\"\nmargin = 0.5");
+    fs::write(folder.path().join("strict.toml"), text).unwrap();
+    let (code, output, _) = mercato(folder.path(), &["experiment", "run", "strict.toml", "--json", "--quiet"]);
+    let document: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((code, &document["guardrails"][0]["promise"]), (3, &Value::from("broken")));
+    assert_eq!(document["arms"][1]["name"], "often");
+    assert!(document["truths"][0]["standard_error"].is_number());
+}
+
+#[test]
+fn a_scenario_is_a_test_of_its_first_two_policies() {
+    let folder = TempDir::new().unwrap();
+    let text = embedded("hello-market").unwrap().text.replace("consumers = 1_000", "consumers = 200");
+    fs::write(folder.path().join("mine.toml"), text).unwrap();
+    for file in ["mine.toml", "exact-24"] {
+        let arguments = ["experiment", "lab", file, "--tests", "3", "--json", "--quiet"];
+        let (code, output, errors) = mercato(folder.path(), &arguments);
+        assert_eq!(code, 0, "{errors}");
+        let document: Value = serde_json::from_str(&output).unwrap();
+        let verdicts = document["verdicts"].as_array().unwrap();
+        let own = embedded(file.trim_end_matches(".toml")).map_or("newsletter".to_owned(), |scenario| {
+            scenario.experiment(&Overrides::default()).unwrap().contestants[1].name.clone()
+        });
+        assert!(verdicts.len() >= 4 && verdicts.iter().all(|verdict| verdict["arm"] == own.as_str()), "{verdicts:?}");
+    }
+}
+
+#[test]
+fn the_shipped_files_are_without_fault() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if let Ok(text) = fs::read_to_string(&path)
+            && mercato::scenario::is_trial(&text)
+        {
+            count += 1;
+            if let Err(errors) = mercato::scenario::load_trial(&path, TrialOverrides::default()) {
+                panic!("{errors}");
+            }
+        }
+    }
+    assert!(count >= 4, "{count}");
+}
