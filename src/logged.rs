@@ -14,6 +14,7 @@ mod keys;
 mod law;
 mod layout;
 mod log;
+mod policy;
 pub mod schema;
 mod sequences;
 mod source;

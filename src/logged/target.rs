@@ -1,16 +1,14 @@
 //! What target policies would have done.
 
-mod policy;
-
 use super::batch::Batch;
 use super::file::{Evaluation, TargetAsked};
 use super::keys::TargetKind;
 use super::law::{LawTable, Logging, uniform};
 use super::log::{Faults, Log};
+use super::policy::PolicyLaw;
 use crate::evaluation::appraisal::Cell;
 use crate::scenario::error::{Code, ScenarioError};
 use crate::scenario::suggestion::way_out;
-use policy::PolicyLaw;
 
 /// A target policy, ready to be asked.
 #[derive(Debug)]
