@@ -181,7 +181,7 @@ fn shuffled(seed: Seed, block: u32, arms: usize) -> Vec<u8> {
     let mut order: Vec<u8> = (0..arms as u8).collect();
     let mut stream = seed.stream(Purpose::Assignment, block, PERIOD);
     for last in (1..arms).rev() {
-        let other = (u64::from(stream.word()) * (last as u64 + 1) >> 32) as usize;
+        let other = ((u64::from(stream.word()) * (last as u64 + 1)) >> 32) as usize;
         order.swap(last, other);
     }
     order

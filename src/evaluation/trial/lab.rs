@@ -275,7 +275,11 @@ fn verdict(kind: Kind, question: &Question, arm: usize, told: &[Option<Told>], t
     let (mean_effect, variance) = mean_and_variance(&estimates);
     let count = known.len();
     let truth_mean = truth.map_or(f64::NAN, |truth| truth.mean().mean);
-    let truth_standard_error = truth.map_or(f64::NAN, Truth::standard_error);
+    // That equal arms do not differ is known.
+    let truth_standard_error = match kind {
+        Kind::Equals => 0.0,
+        Kind::Arms => truth.map_or(f64::NAN, Truth::standard_error),
+    };
     // Where every test has its own truth, the two move together: the difference is taken market by market.
     let paired = truth.filter(|truth| truth.by_market.len() == told.len());
     let bias_standard_error = match paired {

@@ -21,10 +21,10 @@ impl Truth {
         mean_of(&self.by_market, None)
     }
 
-    /// The standard error of the mean; 0 for one market.
+    /// The standard error of the mean; not a number for one market, which tells nothing of it.
     #[must_use]
     pub fn standard_error(&self) -> f64 {
-        self.mean().standard_error.unwrap_or(0.0)
+        self.mean().standard_error.unwrap_or(f64::NAN)
     }
 }
 
