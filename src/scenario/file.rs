@@ -50,6 +50,7 @@ impl Files {
     }
 
     /// Why a file is not there, and the way out.
+    #[cfg(feature = "cli")]
     pub(crate) fn missing(&self, path: &str) -> (String, String) {
         let full = match &self.source {
             Source::Folder(folder) => folder.join(path),

@@ -180,6 +180,7 @@ pub(crate) struct BadRows {
 
 impl BadRows {
     /// How many there are.
+    #[cfg(feature = "cli")]
     pub(crate) fn count(&self) -> usize {
         self.count
     }

@@ -190,7 +190,7 @@ mod tests {
         let mut log = Log::drawn(40, 2, |_, _, _, _| 0.0);
         log.shape.columns.clear();
         log.actions = (0..40).map(|round| u32::from(round >= 20)).collect();
-        log.rewards = (0..40).map(|round| f64::from(round < 5 || round >= 30)).collect();
+        log.rewards = (0..40).map(|round| f64::from(!(5..30).contains(&round))).collect();
         let mut fitter = build(&values(1e-6), &log.shape).unwrap();
         log.show(|rounds| fitter.take(&Rounds { columns: &[], ..*rounds }, None));
         let predicted = log.predictions(fitter.fit(None).unwrap().as_ref());
