@@ -28,15 +28,15 @@ pub struct Sample<'a> {
 /// The columns that an analysis reads beside arms and outcomes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reads {
-    /// [`Sample::covariates`].
+    /// A covariate from before the experiment.
     pub covariate: bool,
-    /// [`Sample::denominators`].
+    /// The denominator of a ratio.
     pub denominator: bool,
-    /// [`Sample::clusters`].
+    /// The cluster of a unit.
     pub cluster: bool,
-    /// [`Sample::strata`].
+    /// The stratum of a unit.
     pub stratum: bool,
-    /// [`Sample::periods`].
+    /// The period of a unit.
     pub period: bool,
     /// The order of the rows.
     pub order: bool,
