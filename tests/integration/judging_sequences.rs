@@ -128,7 +128,7 @@ fn an_endless_horizon_is_judged_by_models_and_ratios() {
     for name in ["fqe", "mis", "dual_dice"] {
         let found = judged(name, &log);
         assert!((found.value - exact).abs() < 3.0 * found.standard_error, "{name} {exact} {found:?}");
-        assert!(found.standard_error < 0.05 * exact, "{name} {exact} {found:?}");
+        assert!(found.standard_error < 0.1 * exact, "{name} {exact} {found:?}");
     }
     // Weights see a rule that sends to the rested only as long as chance does what it would.
     let diagnostics = diagnose(&log, &[]);
