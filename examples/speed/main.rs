@@ -1,10 +1,12 @@
 //! How fast Mercato does the work of benchmarks that other tools state word for word: one JSON line per measurement.
 //!
 //! `cargo run --release --example speed -- eq-sim --weights-dir scenarios --rounds 5`
+//! `cargo run --release --example speed -- eq-ope --folder DIR --resamples 1000`
 //! `cargo run --release --example speed -- eq-cb --problem FILE --d D --mode round|batchN`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
 mod eq_cb;
+mod eq_ope;
 mod eq_sim;
 mod problem;
 mod stopwatch;
@@ -17,7 +19,8 @@ fn main() -> ExitCode {
     let done = match name {
         "eq-sim" => eq_sim::run(rest),
         "eq-cb" => eq_cb::run(rest),
-        other => Err(format!("no benchmark `{other}`; there are eq-sim and eq-cb")),
+        "eq-ope" => eq_ope::run(rest),
+        other => Err(format!("no benchmark `{other}`; there are eq-sim, eq-cb and eq-ope")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

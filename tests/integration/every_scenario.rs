@@ -28,9 +28,11 @@ fn small(text: &str) -> String {
         _ => None,
     };
     let line = |line: &str| {
-        let key = line.split('=').next().unwrap_or("").trim();
+        let (key, given) = line.split_once('=').map_or(("", ""), |(key, given)| (key.trim(), given.trim()));
+        // The same word may stand for another thing elsewhere: a number for a number, a list for a list.
+        let is_list = |text: &str| text.starts_with('[');
         match size(key) {
-            Some(value) if line.contains('=') => format!("{key} = {value}"),
+            Some(value) if is_list(value) == is_list(given) => format!("{key} = {value}"),
             _ => line.to_owned(),
         }
     };
