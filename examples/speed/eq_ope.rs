@@ -123,9 +123,17 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
             (one.estimator.clone(), json!({ "value": value.value, "low": value.low, "high": value.high }))
         })
         .collect();
-    println!(
-        "{}",
-        json!({ "contender": "mercato", "seconds": seconds, "resamples": resamples, "estimates": estimates })
-    );
+    let line = json!({
+        "contender": "mercato", "seconds": seconds, "resamples": resamples, "estimates": estimates,
+        "peak_megabytes": peak_megabytes(),
+    });
+    println!("{line}");
     Ok(())
+}
+
+/// Peak memory of this process, where the system tells.
+fn peak_megabytes() -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
 }

@@ -9,11 +9,13 @@ use std::fs;
 use std::path::Path;
 
 /// What is kept of a run, where it was made; the table always is.
-const KEPT: &[&str] = &["manifest.json", "table.csv", "table.md", "figure.svg"];
+const KEPT: &[&str] = &["manifest.json", "table.csv", "table.md", "peer_runs.csv", "figure.svg"];
 const TABLE: &str = "table.csv";
 const COMMANDS: &str = "command.txt";
-/// The folder that needs other libraries, which are not installed for it.
+/// The comparison of speed.
 const SPEED: &str = "speed";
+/// The folders that need other libraries, which are not installed for them.
+const WITH_PEERS: &[&str] = &[SPEED, "ope-speed"];
 
 /// Rebuilds every folder that has commands, in the order of their names.
 pub fn rebuild_all() -> Result<(), Failure> {
@@ -32,7 +34,7 @@ pub fn rebuild_all() -> Result<(), Failure> {
     }
     for name in &names {
         match require_peers() {
-            Err(missing) if name == SPEED => println!("\nskipped results/{name}: {missing}"),
+            Err(missing) if WITH_PEERS.contains(&name.as_str()) => println!("\nskipped results/{name}: {missing}"),
             _ => rebuild(name)?,
         }
     }
@@ -44,7 +46,7 @@ pub fn rebuild(name: &str) -> Result<(), Failure> {
     if name.contains(['/', '\\', '.']) {
         return Err(Failure::State(format!("`{name}` is not the name of a folder under results/")));
     }
-    if name == SPEED {
+    if WITH_PEERS.contains(&name) {
         require_peers()?;
     }
     let folder = root().join("results").join(name);
