@@ -145,6 +145,14 @@ fn by_interval(
         digits(difference.low),
         digits(difference.high)
     );
+    let least = gates::KEPT_DIGITS * estimate.value.value.abs();
+    if difference.low.abs() < least && difference.high.abs() < least {
+        let reason = format!(
+            "{}: the target earns what the logging policy does, to the digits that a log keeps",
+            estimate.estimator
+        );
+        return (Decision::Hold, reason, Vec::new());
+    }
     if difference.low > 0.0 {
         return (Decision::Ship, format!("{says}, above 0"), Vec::new());
     }

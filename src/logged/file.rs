@@ -364,11 +364,14 @@ fn model<B>(
     Some(ModelAsked { entry, values: reader.values(&section, entry.parameters, &others)? })
 }
 
+/// The estimator that is right for uniform logs alone, and must be asked for.
+const FOR_UNIFORM_LOGS: &str = "replay";
+
 /// Those that the file names; else all that can do without what the file does not have.
 fn estimators(reader: &mut Reader<'_>, root: &Section<'_>, has_model: bool) -> (Vec<EstimatorAsked>, bool) {
     let sections = tables(reader, root, "estimator");
     if sections.is_empty() {
-        let all = ESTIMATORS.iter().map(|entry| EstimatorAsked {
+        let all = ESTIMATORS.iter().filter(|entry| entry.name != FOR_UNIFORM_LOGS).map(|entry| EstimatorAsked {
             name: entry.name.to_owned(),
             entry,
             values: Values::defaults(entry.parameters),

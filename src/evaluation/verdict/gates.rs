@@ -119,11 +119,14 @@ fn largest_weight(facts: &Facts<'_>) -> Finding {
     })
 }
 
+/// Relative error of propensities that a log keeps in single precision, with room.
+pub(super) const KEPT_DIGITS: f64 = 1e-6;
+
 /// Weights have mean 1 where propensities are right, whatever the target.
 fn mean_weight(facts: &Facts<'_>) -> Finding {
     let Diagnostics { weight_mean: mean, weight_mean_standard_error: error, .. } = *facts.diagnostics;
     let off = (mean - 1.0).abs();
-    let astray = off > STANDARD_ERRORS * error;
+    let astray = off > STANDARD_ERRORS * error && off > KEPT_DIGITS;
     graded(astray, astray && off > MEAN_WEIGHT_TOLERANCE, || {
         format!(
             "the mean weight is {}, {:.1} standard errors off 1: the propensities are wrong, or do not cover the target",

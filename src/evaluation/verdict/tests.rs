@@ -59,6 +59,19 @@ fn the_interval_decides_where_the_log_is_sound() {
 }
 
 #[test]
+fn differences_below_the_digits_of_a_log_are_none() {
+    let one = |size: f64| {
+        let difference = Ranged { value: -2.0 * size, standard_error: 0.1 * size, low: -3.0 * size, high: -size };
+        let value = Ranged { value: 0.14, ..difference };
+        by_interval(&Estimate { value, difference, ..estimate(0.0, 0.0) }, None, 0.95, Vec::new())
+    };
+    let (decision, reason, _) = one(1e-11);
+    assert!(decision == Decision::Hold && reason.contains("what the logging policy does"), "{reason}");
+    let (decision, reason, _) = one(1e-3);
+    assert!(decision == Decision::Hold && reason.contains("below 0"), "{reason}");
+}
+
+#[test]
 fn what_is_nowhere_in_the_log_is_explored_first() {
     let sound = sound();
     let (explore, _) = verdict(0.03, 0.01, &facts(&sound), None, 0.06);
