@@ -178,7 +178,7 @@ mod tests {
     fn list() -> Value {
         let entry = json!([{"name": "x", "summary": "a | b", "source": "someone 1999", "parameters": []}]);
         json!({"agents": entry, "policies": [], "oracles": [], "modules": [], "channels": entry, "scenarios": [],
-            "estimators": [], "reward_models": [], "sequence_estimators": [], "propensity_models": [], "targets": []})
+            "estimators": [], "reward_models": [], "sequence_estimators": [], "propensity_models": [], "targets": [], "analyses": []})
     }
 
     #[test]
