@@ -6,7 +6,7 @@ use crate::episode::CONTACT_BINS;
 use crate::evaluation::{Metric, PolicySummary, Unit};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-pub(super) const STYLE: &str = "
+const STYLE: &str = "
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;line-height:1.2}h2{font-size:1.2rem;margin-top:2.2rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
@@ -14,8 +14,30 @@ th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #ddd}
 th:first-child,td:first-child{text-align:left}th{font-weight:600;border-bottom:2px solid #888}
 .bar{display:inline-block;height:.7em;background:#0072b2;vertical-align:baseline}
 .wide{overflow-x:auto}figure{margin:1rem 0}svg{max-width:100%;height:auto}
-.broken{color:#b00020;font-weight:600}small,.quiet{color:#666}
+.broken{color:#b00020;font-weight:600}.decides{font-weight:600}small,.quiet{color:#666}
 ";
+
+/// A whole page around its body; nothing is loaded from elsewhere.
+pub(super) fn framed(title: &str, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width,initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { (body) }
+        }
+    }
+    .into_string()
+}
+
+/// A figure as it may stand inside a page: without the XML declaration, if it has one.
+pub(super) fn drawn(figure: &str) -> PreEscaped<&str> {
+    PreEscaped(figure.find("<svg").map_or("", |start| &figure[start..]))
+}
 
 /// The page.
 #[must_use]
@@ -26,55 +48,42 @@ pub(crate) fn page(run: &Run<'_>, figure: &str) -> String {
         .into_iter()
         .map(|index| (&summary.policies[index], run.results.contestants[index].as_slice()))
         .collect();
-    // The XML declaration, if any, must not stand inside a page.
-    let figure = figure.find("<svg").map_or("", |start| &figure[start..]);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                title { (summary.scenario) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (run.experiment.question) }
-                p.quiet {
-                    (summary.consumers) " simulated consumers, " (days(run)) " days, "
-                    (summary.replications) @if summary.replications == 1 { " market" } @else { " markets" }
-                    ". Every policy met the same people with the same luck."
-                }
-                h2 { "The answer" }
-                ul { @for (policy, _) in &ranked { li { (sentence(policy)) } } }
-                @if let Some(lead) = lead(summary) { p { strong { (lead) } } }
-                (guardrails(&ranked))
-                @for sentence in outside_range(summary) {
-                    p.quiet {
-                        (sentence) ": it may have learned wrongly. Set " code { "reward_low" } " and " code { "reward_high" }
-                        " of this policy so that they hold what a decision can earn."
-                    }
-                }
-                figure { (PreEscaped(figure)) }
-                h2 { "What each policy earned and what it cost, per consumer" }
-                div.wide { (figures(&ranked)) }
-                @if let Some(table) = credits(&ranked) {
-                    h2 { "Who gets the credit, and what was caused" }
-                    p.quiet { "Orders per consumer. Rules of the trade credit messages with orders that would have come anyway." }
-                    div.wide { (table) }
-                }
-                h2 { "Who was contacted how often" }
-                p.quiet { "Share of consumers by number of messages over the whole time." }
-                div.wide { (contacts(&ranked)) }
-                h2 { "What was sent most" }
-                (sent(run, &ranked))
-                h2 { "How to read this" }
-                (reading())
-                h2 { "How it was made" }
-                (making(run))
+    let body = html! {
+        h1 { (run.experiment.question) }
+        p.quiet {
+            (summary.consumers) " simulated consumers, " (days(run)) " days, "
+            (summary.replications) @if summary.replications == 1 { " market" } @else { " markets" }
+            ". Every policy met the same people with the same luck."
+        }
+        h2 { "The answer" }
+        ul { @for (policy, _) in &ranked { li { (sentence(policy)) } } }
+        @if let Some(lead) = lead(summary) { p { strong { (lead) } } }
+        (guardrails(&ranked))
+        @for sentence in outside_range(summary) {
+            p.quiet {
+                (sentence) ": it may have learned wrongly. Set " code { "reward_low" } " and " code { "reward_high" }
+                " of this policy so that they hold what a decision can earn."
             }
         }
-    }
-    .into_string()
+        figure { (drawn(figure)) }
+        h2 { "What each policy earned and what it cost, per consumer" }
+        div.wide { (figures(&ranked)) }
+        @if let Some(table) = credits(&ranked) {
+            h2 { "Who gets the credit, and what was caused" }
+            p.quiet { "Orders per consumer. Rules of the trade credit messages with orders that would have come anyway." }
+            div.wide { (table) }
+        }
+        h2 { "Who was contacted how often" }
+        p.quiet { "Share of consumers by number of messages over the whole time." }
+        div.wide { (contacts(&ranked)) }
+        h2 { "What was sent most" }
+        (sent(run, &ranked))
+        h2 { "How to read this" }
+        (reading())
+        h2 { "How it was made" }
+        (making(run))
+    };
+    framed(&summary.scenario, &body)
 }
 
 fn days(run: &Run<'_>) -> String {

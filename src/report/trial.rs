@@ -11,8 +11,9 @@ pub use lab::{csv as lab_csv, files as lab_files, json as lab_json, text as lab_
 pub use once::{csv, files, json, text};
 
 use crate::evaluation::trial::{Outcome, Randomised};
+use crate::report::page::{drawn, framed};
 use crate::scenario::Trial;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 /// What the test is, in a line.
 fn heading(trial: &Trial) -> String {
@@ -89,37 +90,16 @@ fn aligned(rows: &[Vec<String>]) -> String {
     text
 }
 
-const STYLE: &str = "
-body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.7rem;line-height:1.2}h2{font-size:1.2rem;margin-top:2.2rem}
-table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}th{font-weight:600;border-bottom:2px solid #888}
-.wide{overflow-x:auto}figure{margin:1rem 0}svg{max-width:100%;height:auto}.quiet{color:#666}
-";
-
 /// A page around what was found; nothing is loaded from elsewhere.
 fn page(trial: &Trial, figure: &str, body: &Markup) -> String {
-    let figure = figure.find("<svg").map_or("", |start| &figure[start..]);
     let title = if trial.question.is_empty() { &trial.name } else { &trial.question };
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                title { (trial.name) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { (title) }
-                p.quiet { (heading(trial)) }
-                figure { (PreEscaped(figure)) }
-                (body)
-            }
-        }
-    }
-    .into_string()
+    let body = html! {
+        h1 { (title) }
+        p.quiet { (heading(trial)) }
+        figure { (drawn(figure)) }
+        (body)
+    };
+    framed(&trial.name, &body)
 }
 
 /// A table: the first row is its head.

@@ -3,53 +3,42 @@
 use super::{number, word};
 use crate::evaluation::appraisal::Appraisal;
 use crate::logged::{Evaluation, Judged, Twin};
-use crate::report::page::STYLE;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::report::page::{drawn, framed};
+use maud::{Markup, html};
 
 /// The page; figures are of estimates, weights and overlap.
 pub(super) fn page(evaluation: &Evaluation, judged: &Judged, figures: &[&str; 3]) -> String {
-    let [estimates, weights, overlap] = figures.map(|figure| PreEscaped(figure.to_owned()));
+    let [estimates, weights, overlap] = figures.map(|figure| drawn(figure));
     let body = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (evaluation.name) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "What would other policies have earned? " (evaluation.name) }
-                p {
-                    (judged.rows) " rows, " (judged.units) @if judged.units_are_pooled { " groups of" } " units. The policy that wrote the log earned "
-                    strong { (number(judged.mean_reward)) } " a row."
-                }
-                (verdicts(judged))
-                figure { (estimates) }
-                @for target in &judged.targets { (details(target)) }
-                h2 { "Weights" }
-                p { "A row counts as often as the target would have done what was done, over how often the log did. Where few "
-                    "rows carry most of the weight, estimates hang on them." }
-                figure { (weights) }
-                h2 { "Overlap" }
-                p { "Where the target's mass stands on actions that the log seldom took, the log has little to say." }
-                figure { (overlap) }
-                @if let Some(model) = &judged.reward_model {
-                    h2 { "Reward model" }
-                    p { "Kind " code { (model.kind) } ", judged on rounds that it was not fitted on: it explains "
-                        (format!("{:.1} %", 100.0 * model.calibrated.explained)) " of the variance; expected calibration error "
-                        (number(model.calibrated.expected_error)) ", slope " (number(model.calibrated.slope)) " (1 is right)."
-                        @if let Some(note) = &model.note { " " (note) "." }
-                    }
-                }
-                @if !judged.sequences.is_empty() { (sequences(judged)) }
-                @if let Some(twin) = &judged.twin { (of_twin(twin)) }
-                (reading())
-                p { small { "evaluation " (evaluation.hash) br; "Mercato " (env!("CARGO_PKG_VERSION")) ", seed " (evaluation.seed.value()) } }
+        h1 { "What would other policies have earned? " (evaluation.name) }
+        p {
+            (judged.rows) " rows, " (judged.units) @if judged.units_are_pooled { " groups of" } " units. The policy that wrote the log earned "
+            strong { (number(judged.mean_reward)) } " a row."
+        }
+        (verdicts(judged))
+        figure { (estimates) }
+        @for target in &judged.targets { (details(target)) }
+        h2 { "Weights" }
+        p { "A row counts as often as the target would have done what was done, over how often the log did. Where few "
+            "rows carry most of the weight, estimates hang on them." }
+        figure { (weights) }
+        h2 { "Overlap" }
+        p { "Where the target's mass stands on actions that the log seldom took, the log has little to say." }
+        figure { (overlap) }
+        @if let Some(model) = &judged.reward_model {
+            h2 { "Reward model" }
+            p { "Kind " code { (model.kind) } ", judged on rounds that it was not fitted on: it explains "
+                (format!("{:.1} %", 100.0 * model.calibrated.explained)) " of the variance; expected calibration error "
+                (number(model.calibrated.expected_error)) ", slope " (number(model.calibrated.slope)) " (1 is right)."
+                @if let Some(note) = &model.note { " " (note) "." }
             }
         }
+        @if !judged.sequences.is_empty() { (sequences(judged)) }
+        @if let Some(twin) = &judged.twin { (of_twin(twin)) }
+        (reading())
+        p { small { "evaluation " (evaluation.hash) br; "Mercato " (env!("CARGO_PKG_VERSION")) ", seed " (evaluation.seed.value()) } }
     };
-    body.into_string()
+    framed(&evaluation.name, &body)
 }
 
 fn verdicts(judged: &Judged) -> Markup {

@@ -2,65 +2,44 @@
 
 use super::{number, p_value};
 use crate::outcomes::{Finding, Findings, MetricFinding, Role, UpliftFinding, Verdict};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-
-const STYLE: &str = "
-body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:60rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.7rem;line-height:1.2}h2{font-size:1.2rem;margin-top:2.2rem}
-table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{padding:.3rem .5rem;text-align:right;border-bottom:1px solid #ddd}
-th:first-child,td:first-child{text-align:left}th{font-weight:600;border-bottom:2px solid #888}
-.wide{overflow-x:auto}figure{margin:1rem 0}svg{max-width:100%;height:auto}
-.broken{color:#b00020;font-weight:600}.quiet{color:#666}.decides{font-weight:600}
-";
+use crate::report::page::{drawn, framed};
+use maud::{Markup, html};
 
 /// The page.
 #[must_use]
 pub fn page(findings: &Findings, figure: &str) -> String {
-    let figure = figure.find("<svg").map_or("", |start| &figure[start..]);
     let title = if findings.question.is_empty() { &findings.name } else { &findings.question };
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width,initial-scale=1";
-                title { (findings.name) }
-                style { (PreEscaped(STYLE)) }
+    let body = html! {
+        h1 { (title) }
+        p.quiet {
+            (findings.units) " units: "
+            @for (index, arm) in findings.arms.iter().enumerate() {
+                @if index > 0 { ", " }
+                (arm.name) " " (arm.units)
             }
-            body {
-                h1 { (title) }
-                p.quiet {
-                    (findings.units) " units: "
-                    @for (index, arm) in findings.arms.iter().enumerate() {
-                        @if index > 0 { ", " }
-                        (arm.name) " " (arm.units)
-                    }
-                    "."
+            "."
+        }
+        h2 { "The answer" }
+        @for warning in &findings.warnings { p.broken { (warning) } }
+        ul {
+            @for metric in &findings.metrics {
+                @for finding in metric.findings.iter().filter(|finding| finding.decides) {
+                    li { (sentence(metric, finding)) }
                 }
-                h2 { "The answer" }
-                @for warning in &findings.warnings { p.broken { (warning) } }
-                ul {
-                    @for metric in &findings.metrics {
-                        @for finding in metric.findings.iter().filter(|finding| finding.decides) {
-                            li { (sentence(metric, finding)) }
-                        }
-                    }
-                }
-                (split(findings))
-                figure { (PreEscaped(figure)) }
-                h2 { "All comparisons" }
-                div.wide { (table(findings)) }
-                p.quiet {
-                    "Intervals hold for each comparison alone. p values of what decides are adjusted by "
-                    (findings.multiplicity.name()) " over the arms and metrics of one role. Lines that do not decide show "
-                    "how much hangs on the choice of analysis; choosing among them after the fact breaks the error rates."
-                }
-                @if let Some(uplift) = &findings.uplift { (whom(uplift)) }
             }
         }
-    }
-    .into_string()
+        (split(findings))
+        figure { (drawn(figure)) }
+        h2 { "All comparisons" }
+        div.wide { (table(findings)) }
+        p.quiet {
+            "Intervals hold for each comparison alone. p values of what decides are adjusted by "
+            (findings.multiplicity.name()) " over the arms and metrics of one role. Lines that do not decide show "
+            "how much hangs on the choice of analysis; choosing among them after the fact breaks the error rates."
+        }
+        @if let Some(uplift) = &findings.uplift { (whom(uplift)) }
+    };
+    framed(&findings.name, &body)
 }
 
 fn sentence(metric: &MetricFinding, finding: &Finding) -> Markup {
