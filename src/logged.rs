@@ -21,6 +21,7 @@ pub mod schema;
 mod sequences;
 mod source;
 mod spread;
+mod stream;
 mod target;
 mod twin;
 

@@ -1,6 +1,6 @@
 //! From a checked evaluation file to judged targets, in bounded memory: the log is read two to four times.
 
-use super::batch;
+use super::batch::{self, View};
 use super::file::{EstimatorAsked, Evaluation, ModelAsked};
 use super::law::Logging;
 use super::layout::Layout;
@@ -205,7 +205,7 @@ pub(super) fn estimated(evaluation: &Evaluation, log: &Log) -> Result<Logging, S
         }
     };
     let mut faults = Faults::new(&log.paths);
-    batch::visit(log, &mut faults, &mut |batch, _| fitter.take(&batch.rounds(&batch.columns())));
+    batch::visit(log, View::Models, &mut faults, &mut |batch, _| fitter.take(&batch.rounds(&batch.columns())));
     if let Some(errors) = faults.into_errors(evaluation, HELP) {
         return Err(errors);
     }

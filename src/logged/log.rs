@@ -4,7 +4,6 @@ use super::cells::{Cells, Chunk};
 use super::dictionary::Dictionary;
 use super::file::Evaluation;
 use super::layout::Layout;
-use super::source::Source;
 use crate::evaluation::model::Shape;
 use crate::scenario::error::{Code, ScenarioError, ScenarioErrors};
 use crate::scenario::rows::{BadRows, RowPlace};
@@ -97,43 +96,6 @@ impl Faults {
     }
 }
 
-/// Reads every file of a log, batch by batch; `visit` gets the number of the file and the rows.
-pub(super) fn read(
-    paths: &[PathBuf],
-    layout: &Layout,
-    most: usize,
-    faults: &mut Faults,
-    visit: &mut dyn FnMut(usize, &Chunk, &mut Faults),
-) {
-    let mut chunk = Chunk::default();
-    for (file, path) in paths.iter().enumerate() {
-        let mut source = match Source::open(path) {
-            Ok(source) => source,
-            Err(why) => {
-                faults.file(file, &why);
-                continue;
-            }
-        };
-        if let Err(why) = source.want(&layout.columns()) {
-            faults.file(file, &why);
-            continue;
-        }
-        loop {
-            if let Err(why) = source.next(most, &mut chunk) {
-                faults.file(file, &why);
-                break;
-            }
-            for (row, line, why) in &chunk.broken {
-                faults.of(file).add_row(RowPlace { row: *row, line: *line }, why);
-            }
-            if chunk.rows.is_empty() && chunk.broken.is_empty() {
-                break;
-            }
-            visit(file, &chunk, faults);
-        }
-    }
-}
-
 /// Where a row of a chunk stands.
 pub(super) fn place(chunk: &Chunk, row: usize) -> RowPlace {
     RowPlace { row: chunk.rows[row], line: chunk.lines.get(row).copied() }
@@ -144,15 +106,29 @@ pub(super) const HELP: &str = "mend the rows, or leave them out of the log; noth
 
 /// Whether the mask of a row has an action: bits, lowest first, or a text of 0 and 1.
 pub(super) fn allows(cells: &Cells, row: usize, action: usize, is_ours: bool) -> bool {
-    let bytes = cells.bytes(row);
-    let is_text = !is_ours
-        && !bytes.is_empty()
-        && bytes.iter().all(|byte| matches!(byte, b'0' | b'1' | b' ' | b',' | b';' | b'[' | b']'));
-    if is_text {
-        let mut bits = bytes.iter().filter(|byte| matches!(byte, b'0' | b'1'));
-        return bits.nth(action) == Some(&b'1');
+    let mask = cells.bytes(row);
+    if is_ours || !is_text_of_bits(mask) { bit(mask, action) } else { text_bits(mask).nth(action) == Some(true) }
+}
+
+/// Appends whether the mask has each of the actions.
+pub(super) fn unmask(mask: &[u8], actions: usize, is_ours: bool, allowed: &mut Vec<bool>) {
+    if is_ours || !is_text_of_bits(mask) {
+        allowed.extend((0..actions).map(|action| bit(mask, action)));
+    } else {
+        allowed.extend(text_bits(mask).chain(std::iter::repeat(false)).take(actions));
     }
-    bytes.get(action / 8).is_some_and(|byte| byte >> (action % 8) & 1 == 1)
+}
+
+fn bit(mask: &[u8], action: usize) -> bool {
+    mask.get(action / 8).is_some_and(|byte| byte >> (action % 8) & 1 == 1)
+}
+
+fn text_bits(mask: &[u8]) -> impl Iterator<Item = bool> {
+    mask.iter().filter(|byte| matches!(byte, b'0' | b'1')).map(|byte| *byte == b'1')
+}
+
+fn is_text_of_bits(mask: &[u8]) -> bool {
+    !mask.is_empty() && mask.iter().all(|byte| matches!(byte, b'0' | b'1' | b' ' | b',' | b';' | b'[' | b']'))
 }
 
 /// A hash of a text that is the same everywhere (FNV-1a, spread by the finaliser of SplitMix64).
@@ -164,10 +140,62 @@ pub(super) fn hash(text: &[u8]) -> u64 {
     spread(word)
 }
 
+/// The [`hash`] of a number as text. Whole ones need not be written out with the formatting of floats.
+pub(super) fn hash_number(number: f64) -> u64 {
+    let is_plain = number.fract() == 0.0 && number.abs() < 9e15 && (number != 0.0 || number.is_sign_positive());
+    if !is_plain {
+        return hash(number.to_string().as_bytes());
+    }
+    let mut digits = [0; 20];
+    let (mut first, mut rest) = (digits.len(), number.abs() as u64);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0.0 {
+        first -= 1;
+        digits[first] = b'-';
+    }
+    hash(&digits[first..])
+}
+
 /// Spreads numbers that are close to each other.
 pub(super) fn spread(number: u64) -> u64 {
     let mut word = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     word = (word ^ word >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ word >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ word >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_hash_as_their_texts() {
+        for number in [0.0, -0.0, 7.0, -7.0, 10.0, 123_456_789.0, 9e14, 9e15, 1e300, 0.5, -2.25, f64::INFINITY] {
+            assert_eq!(hash_number(number), hash(number.to_string().as_bytes()), "{number}");
+        }
+    }
+
+    #[test]
+    fn masks_are_bits_or_texts_of_bits() {
+        let cases: [(&[u8], bool, [bool; 3]); 4] = [
+            (b"\x05", true, [true, false, true]),
+            (b"[1, 0, 1]", false, [true, false, true]),
+            (b"01", false, [false, true, false]),
+            (b"1", true, [true, false, false]),
+        ];
+        for (mask, is_ours, expected) in cases {
+            let (mut allowed, mut cells) = (Vec::new(), Cells::texts());
+            cells.push_text(mask);
+            unmask(mask, 3, is_ours, &mut allowed);
+            assert_eq!(allowed, expected, "{mask:?}");
+            assert_eq!([0, 1, 2].map(|action| allows(&cells, 0, action, is_ours)), expected);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The passes over a checked log that fit models and judge targets.
 
-use super::batch::{self, Batch};
+use super::batch::{self, Batch, View};
 use super::file::{EstimatorAsked, Evaluation, ModelAsked};
 use super::fitted::{Fitted, Fitting};
 use super::law::Logging;
@@ -11,7 +11,7 @@ use super::target::{Target, check_support};
 use super::twin::Sampled;
 use crate::evaluation::appraisal::Settings;
 use crate::evaluation::model::{Build, Calibration};
-use crate::evaluation::{Appraiser, Evidence, Fit, Needs};
+use crate::evaluation::{Appraiser, Evidence, Fit, Needs, Saved};
 use crate::scenario::error::{Code, ScenarioError, ScenarioErrors};
 use rayon::prelude::*;
 
@@ -94,7 +94,8 @@ impl<'a> Pass<'a> {
         let robust: Vec<bool> = self.seats.iter().map(|seat| seat.needs.models[Fit::MoreRobust as usize]).collect();
         let mut fitting = Fitting::new(asked, &log.shape, &robust).map_err(refused)?;
         let mut faults = Faults::new(&log.paths);
-        batch::visit(log, &mut faults, &mut |batch, faults| {
+        let view = if robust.contains(&true) { View::Targets } else { View::Models };
+        batch::visit(log, view, &mut faults, &mut |batch, faults| {
             fitting.take(batch);
             if robust.contains(&true) {
                 self.prepare(batch, faults);
@@ -118,7 +119,7 @@ impl<'a> Pass<'a> {
         let actions = self.log.shape.action_count;
         let Scratch { logging, propensities, .. } = &mut self.scratch;
         for round in self.logging.write(batch, actions, logging) {
-            faults.of(batch.file).add_row(batch.places[round], "log.logging has no law for the keys of this row");
+            faults.of(batch.file).add_row(batch.place(round), "log.logging has no law for the keys of this row");
         }
         propensities.clear();
         if batch.propensities.is_empty() {
@@ -130,7 +131,7 @@ impl<'a> Pass<'a> {
                 } else {
                     "log.logging gives the action that was taken the probability 0"
                 };
-                faults.of(batch.file).add_row(batch.places[round], fault);
+                faults.of(batch.file).add_row(batch.place(round), fault);
             }
         } else {
             propensities.extend_from_slice(&batch.propensities);
@@ -152,7 +153,7 @@ impl<'a> Pass<'a> {
         let mut calibration = Calibration::default();
         let mut faults = Faults::new(&log.paths);
         let mut is_broken = false;
-        batch::visit(log, &mut faults, &mut |batch, faults| {
+        batch::visit(log, View::Targets, &mut faults, &mut |batch, faults| {
             let before = faults.count();
             self.prepare(batch, faults);
             is_broken |= faults.count() > before;
@@ -211,7 +212,7 @@ impl<'a> Pass<'a> {
                 target: &seat.law,
                 logging: there(logging).then_some(logging.as_slice()),
                 models: models.map(|table| there(table).then_some(table)),
-                direct: [None; 3],
+                saved: Saved::default(),
                 factors,
                 mixture: None,
             };

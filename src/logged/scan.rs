@@ -1,11 +1,12 @@
 //! The first pass over a log: every row is checked, every name gets a number.
 
 use super::cells::{Cells, Chunk};
-use super::dictionary::Dictionary;
+use super::dictionary::{ABSENT, Dictionary};
 use super::file::Evaluation;
 use super::layout::Layout;
-use super::log::{Faults, HELP, Log, ROWS, SUM_TOLERANCE, allows, hash, place, read};
+use super::log::{Faults, HELP, Log, ROWS, SUM_TOLERANCE, allows, hash, place};
 use super::source::Source;
+use super::stream::read;
 use crate::evaluation::model::{ColumnShape, Shape};
 use crate::scenario::error::ScenarioErrors;
 use crate::scenario::rows::BadRows;
@@ -31,7 +32,13 @@ pub(super) fn scan(evaluation: &Evaluation) -> Result<Log, ScenarioErrors> {
         }
     };
     let mut scan = Scan::new(evaluation, &layout);
-    read(&evaluation.paths, &layout, ROWS, &mut faults, &mut |file, chunk, faults| scan.take(file, chunk, faults));
+    let columns: Vec<Option<&str>> = layout.columns().into_iter().map(Some).collect();
+    let hand_over = |_, chunk: &mut Chunk, batch: &mut Chunk| {
+        std::mem::swap(chunk, batch);
+        Ok(())
+    };
+    let mut take = |file, chunk: &Chunk, faults: &mut Faults| scan.take(file, chunk, faults);
+    read(&evaluation.paths, &columns, ROWS, &mut faults, hand_over, &mut take);
     if scan.rows == 0 {
         faults.file(0, "has no rows: there is nothing to judge by");
     }
@@ -57,6 +64,8 @@ struct Scan<'a> {
     is_binary: bool,
     /// Hash of the identifier above the number of the row.
     identifiers: Vec<u128>,
+    /// Of the batch at hand.
+    codes: Vec<u32>,
     list: Vec<f64>,
     scratch: String,
 }
@@ -87,6 +96,9 @@ impl<'a> Scan<'a> {
         named.iter().for_each(|name| {
             actions.code(name);
         });
+        if !named.is_empty() {
+            actions.seal();
+        }
         Self {
             layout,
             rows: 0,
@@ -99,6 +111,7 @@ impl<'a> Scan<'a> {
             highest: f64::NEG_INFINITY,
             is_binary: true,
             identifiers: Vec::new(),
+            codes: Vec::new(),
             list: Vec::new(),
             scratch: String::new(),
         }
@@ -106,6 +119,7 @@ impl<'a> Scan<'a> {
 
     fn take(&mut self, file: usize, chunk: &Chunk, faults: &mut Faults) {
         let bad = faults.of(file);
+        self.actions.codes_of(&chunk.columns[self.layout.action], &mut self.codes);
         for row in 0..chunk.rows.len() {
             let action = self.action(chunk, row, bad);
             self.reward(chunk, row, bad);
@@ -131,17 +145,16 @@ impl<'a> Scan<'a> {
     fn action(&mut self, chunk: &Chunk, row: usize, bad: &mut BadRows) -> Option<u32> {
         let cells = &chunk.columns[self.layout.action];
         let name = self.layout.name(self.layout.action);
-        let code = if self.is_open {
-            self.actions.code_of(cells, row)
-        } else {
-            self.actions.find(cells.text(row, &mut self.scratch))
-        };
+        let code = self.codes[row];
+        let is_missing = cells.is_missing(row);
+        if code != ABSENT && !is_missing {
+            return Some(code);
+        }
         let text = cells.text(row, &mut self.scratch);
-        let fault = match code {
-            _ if text.is_empty() => "is missing",
-            None if self.is_open => "is one of more than 65,536 different actions",
-            None => "is an unknown action",
-            Some(code) => return Some(code),
+        let fault = match self.is_open {
+            _ if is_missing => "is missing",
+            true => "is one of more than 65,536 different actions",
+            false => "is an unknown action",
         };
         bad.add_value(place(chunk, row), name, text, fault);
         None
@@ -223,7 +236,7 @@ impl<'a> Scan<'a> {
 
     fn unit(&mut self, chunk: &Chunk, row: usize, bad: &mut BadRows) {
         for column in [self.layout.unit, self.layout.time].into_iter().flatten() {
-            if chunk.columns[column].text(row, &mut self.scratch).is_empty() {
+            if chunk.columns[column].is_missing(row) {
                 bad.add_value(place(chunk, row), self.layout.name(column), "", "is missing");
             }
         }
@@ -231,18 +244,17 @@ impl<'a> Scan<'a> {
 
     fn context(&mut self, index: usize, cells: &Cells, rows: usize) {
         for row in 0..rows {
-            if let Some(moments) = &mut self.numbers[index] {
-                match cells.number(row) {
-                    Ok(number) if number.is_finite() => moments.add(number),
-                    _ => self.numbers[index] = None,
-                }
+            let Some(moments) = &mut self.numbers[index] else { break };
+            match cells.number(row) {
+                Ok(number) if number.is_finite() => moments.add(number),
+                _ => self.numbers[index] = None,
             }
+        }
+        if !self.levels[index].is_closed() {
+            self.levels[index].codes_of(cells, &mut self.codes);
             // A column of too many values has none that count as levels.
-            if !self.levels[index].is_closed() && self.levels[index].code_of(cells, row).is_none() {
+            if self.codes.contains(&ABSENT) {
                 self.levels[index] = Dictionary::new(0);
-            }
-            if self.levels[index].is_closed() && self.numbers[index].is_none() {
-                break;
             }
         }
     }
