@@ -49,7 +49,6 @@ impl CheckedPages {
                 }
             }
         }
-        #[allow(deprecated, reason = "what older writers call a dictionary")]
         let by_dictionary = matches!(page.encoding(), Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
         if by_dictionary && !self.has_dictionary {
             return Err(broken("values of a dictionary that is not there"));
