@@ -134,8 +134,7 @@ impl Sequences {
         if let Some(sample) = self.sample {
             let kept: Vec<usize> = (0..batch.count()).filter(|round| sample.holds(batch.units[*round])).collect();
             let actions = self.shape.action_count;
-            let laws: Vec<f64> =
-                kept.iter().flat_map(|round| &law[round * actions..][..actions]).copied().collect();
+            let laws: Vec<f64> = kept.iter().flat_map(|round| &law[round * actions..][..actions]).copied().collect();
             let propensities: Vec<f64> = kept.iter().map(|round| propensities[*round]).collect();
             self.push(&batch.pick(&kept), &laws, &propensities);
         } else {

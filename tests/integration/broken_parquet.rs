@@ -43,7 +43,8 @@ fn log(compression: Compression) -> Vec<u8> {
     let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
     for group in 0..2_i64 {
         let rows: Vec<i64> = (0..12).map(|row| 12 * group + row).collect();
-        let texts = |names: [&str; 2]| rows.iter().map(|row| ByteArray::from(names[(row % 2) as usize])).collect::<Vec<_>>();
+        let texts =
+            |names: [&str; 2]| rows.iter().map(|row| ByteArray::from(names[(row % 2) as usize])).collect::<Vec<_>>();
         let halves = [0.5; 24];
         let sales: Vec<f64> = rows.iter().map(|row| (row % 3) as f64).collect();
         let mut groups = writer.next_row_group().unwrap();

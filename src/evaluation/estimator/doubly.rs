@@ -11,7 +11,8 @@ pub(super) fn plain_terms(
     terms: &mut Terms,
 ) -> Result<(), MissingEvidence> {
     let modelled = evidence.direct(fit)?.zip(evidence.logged(fit)?).zip(evidence.rewards).enumerate();
-    let term = |(round, ((direct, logged), reward)): (usize, ((f64, f64), &f64))| direct + weight(round) * (reward - logged);
+    let term =
+        |(round, ((direct, logged), reward)): (usize, ((f64, f64), &f64))| direct + weight(round) * (reward - logged);
     terms.plain.extend(modelled.map(term));
     Ok(())
 }

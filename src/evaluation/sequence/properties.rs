@@ -6,8 +6,8 @@ use super::{
     Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceFailure, SequenceInterval, Shape, StateShape,
     TrajectoryBuilder, TrajectoryFault, estimate,
 };
-use crate::evaluation::{Evidence, Saved};
 use crate::evaluation::estimator::{ESTIMATORS, Terms};
+use crate::evaluation::{Evidence, Saved};
 use crate::random::Seed;
 use crate::registry::{Value, Values, find};
 use proptest::prelude::*;

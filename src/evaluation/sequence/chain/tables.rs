@@ -60,7 +60,8 @@ impl Chain<'_> {
                 .for_each(|trajectory| self.count(trajectory, counts[trajectory], &mut sums));
             sums
         };
-        let sums: Vec<Tables> = (0..self.log.len().div_ceil(length)).into_par_iter().map(|own| part(own * length)).collect();
+        let sums: Vec<Tables> =
+            (0..self.log.len().div_ceil(length)).into_par_iter().map(|own| part(own * length)).collect();
         let mut sums = sums.into_iter();
         let mut all = sums.next().unwrap_or_else(|| self.empty());
         sums.for_each(|part| all.add(&part));
@@ -76,8 +77,11 @@ impl Chain<'_> {
             sums
         };
         let size = self.links.len().max(self.states) * self.width;
-        let kept: Vec<Tables> =
-            if size.saturating_mul(count as usize) <= MOST_SUMS { (0..count).into_par_iter().map(sums).collect() } else { Vec::new() };
+        let kept: Vec<Tables> = if size.saturating_mul(count as usize) <= MOST_SUMS {
+            (0..count).into_par_iter().map(sums).collect()
+        } else {
+            Vec::new()
+        };
         let solution = |fold: u32| {
             let others = self.log.len() - is_in(fold).count();
             let mut all = self.empty();
@@ -89,7 +93,11 @@ impl Chain<'_> {
             }
             (others > 0).then(|| self.solve(&self.means(all, others as f64)))
         };
-        if kept.is_empty() { (0..count).map(solution).collect() } else { (0..count).into_par_iter().map(solution).collect() }
+        if kept.is_empty() {
+            (0..count).map(solution).collect()
+        } else {
+            (0..count).into_par_iter().map(solution).collect()
+        }
     }
 
     fn means(&self, mut tables: Tables, total: f64) -> Tables {
