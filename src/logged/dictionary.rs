@@ -100,6 +100,8 @@ impl Dictionary {
 
     #[inline]
     fn code_of_number(&mut self, number: f64) -> u32 {
+        // Minus 0 is 0.
+        let number = number + 0.0;
         let place = number as usize;
         let is_small = place < SMALL && place as f64 == number;
         match self.small.get(place) {
@@ -176,7 +178,9 @@ mod tests {
         }
         texts.push_text(b"x");
         assert_eq!(codes_of(&mut dictionary, &texts), [0, 1, 0, ABSENT]);
-        assert_eq!(codes_of(&mut Dictionary::new(2), &Cells::Numbers(vec![f64::NAN, -0.0, 0.0])), [0, 1, ABSENT]);
+        let mut zeros = Dictionary::new(3);
+        assert_eq!(codes_of(&mut zeros, &Cells::Numbers(vec![f64::NAN, -0.0, 0.0])), [0, 1, 1]);
+        assert_eq!(zeros.names(), ["", "0"]);
         let sorted = dictionary.sorted();
         assert_eq!(sorted.names(), ["-1.5", "2", "7", "10"]);
         assert_eq!(sorted.find("10"), Some(3));
