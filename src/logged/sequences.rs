@@ -75,7 +75,7 @@ impl Sample {
         // Vectors double when they grow.
         let bytes_per_row = 2 * shape.bytes_per_row();
         let share = FILLED * (BYTES / bytes_per_row) as f64 / rows as f64;
-        (share < FILLED).then(|| Self { share, last: (share * u64::MAX as f64) as u64, rows, bytes_per_row })
+        (share < FILLED).then_some(Self { share, last: (share * u64::MAX as f64) as u64, rows, bytes_per_row })
     }
 
     fn holds(&self, unit: u64) -> bool {
