@@ -218,6 +218,7 @@ impl Appraiser {
             diagnostics: &diagnostics,
             rounds: self.scan.rounds,
             units: tally.units(),
+            judge: estimates.get(judge).map(|estimate| (estimate.kind, estimate.chosen.is_some())),
             skewness: skewness(&paired(&influence, &logging.influence())),
             direct: direct.map(|(dm, dr)| {
                 let robust = &estimates[dr].difference;
