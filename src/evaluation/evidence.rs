@@ -113,6 +113,12 @@ impl<'a> Evidence<'a> {
         self.target_of(round)[self.actions[round] as usize] / self.propensities[round]
     }
 
+    /// With the propensities of the mixture of all logging policies, where it is known.
+    #[must_use]
+    pub fn by_mixture(&self) -> Self {
+        Self { propensities: self.mixture.unwrap_or(self.propensities), ..*self }
+    }
+
     /// Some of the rounds.
     #[must_use]
     pub fn part(&self, rounds: Range<usize>) -> Self {

@@ -25,6 +25,8 @@ pub(super) struct Tally {
     pub rounds: Vec<f64>,
     /// Sum of rewards.
     pub reward: Vec<f64>,
+    /// Whether weights are taken against the mixture of all logging policies, where the evidence has it.
+    pub by_mixture: bool,
     /// Sum of weights.
     pub weight: Vec<f64>,
     /// Sums of each estimator, in their order.
@@ -111,6 +113,7 @@ impl Tally {
         }
         let direct = std::array::from_fn(|fit| Some(&self.direct[fit][..]).filter(|values| !values.is_empty()));
         let evidence = Evidence { direct, ..*evidence };
+        let weighed = if self.by_mixture { evidence.by_mixture() } else { evidence };
         let slots = &self.slot_of_round;
         for column in [&mut self.rounds, &mut self.reward, &mut self.weight] {
             column.resize(count, 0.0);
@@ -119,7 +122,7 @@ impl Tally {
             let slot = *slot as usize;
             self.rounds[slot] += 1.0;
             self.reward[slot] += evidence.rewards[round];
-            self.weight[slot] += evidence.weight(round);
+            self.weight[slot] += weighed.weight(round);
         }
         self.sums.par_iter_mut().zip(&mut self.terms).zip(estimators).try_for_each(|((sums, terms), estimator)| {
             terms.clear();

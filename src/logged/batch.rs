@@ -17,6 +17,8 @@ pub(super) struct Batch {
     pub(super) rewards: Vec<f64>,
     /// Empty where the log has none.
     pub(super) propensities: Vec<f64>,
+    /// Who logged each round; empty where the file names nobody.
+    pub(super) loggers: Vec<u32>,
     pub(super) units: Vec<u64>,
     pub(super) folds: Vec<u8>,
     /// By column of the context; empty where it has no levels.
@@ -88,6 +90,7 @@ pub(super) fn visit(log: &Log, faults: &mut Faults, visit: &mut dyn FnMut(&Batch
     let mut reader = Reader {
         log,
         actions: log.actions.clone(),
+        loggers: log.loggers.clone(),
         levels: log.levels.clone(),
         batch: Batch::default(),
         next: 0,
@@ -103,6 +106,7 @@ pub(super) fn visit(log: &Log, faults: &mut Faults, visit: &mut dyn FnMut(&Batch
 struct Reader<'a> {
     log: &'a Log,
     actions: Dictionary,
+    loggers: Dictionary,
     levels: Vec<Dictionary>,
     batch: Batch,
     next: u64,
@@ -112,7 +116,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fill(&mut self, file: usize, chunk: &Chunk) {
-        let Self { log, actions, levels, batch, next, list, scratch } = self;
+        let Self { log, actions, loggers, levels, batch, next, list, scratch } = self;
         let (layout, rows) = (&log.layout, 0..chunk.rows.len());
         let numbers =
             |column: usize| rows.clone().map(move |row| chunk.columns[column].number(row).unwrap_or(f64::NAN));
@@ -123,6 +127,10 @@ impl Reader<'_> {
             rows.clone().map(|row| actions.code_of(&chunk.columns[layout.action], row).unwrap_or(0)).collect();
         batch.rewards = numbers(layout.reward).collect();
         batch.propensities = layout.propensity.map(|column| numbers(column).collect()).unwrap_or_default();
+        batch.loggers = match layout.logger {
+            Some(column) => rows.clone().map(|row| loggers.code_of(&chunk.columns[column], row).unwrap_or(0)).collect(),
+            None => Vec::new(),
+        };
         batch.times = layout.time.map(|column| numbers(column).collect()).unwrap_or_default();
         batch.terminated = match layout.terminated {
             Some(column) => numbers(column).map(|number| number == 1.0).collect(),
