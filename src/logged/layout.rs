@@ -166,7 +166,13 @@ impl Finder<'_> {
         if let Some(place) = self.layout.wanted.iter().position(|wanted| wanted == name) {
             return Some(place);
         }
-        if !self.header.iter().any(|column| column == name) {
+        let count = self.header.iter().filter(|column| *column == name).count();
+        if count > 1 {
+            let help = "give each column a name of its own".to_owned();
+            self.fault(Code::BadTable, key, format!("the log has {count} columns {name:?}"), help);
+            return None;
+        }
+        if count == 0 {
             let known: Vec<&str> = self.header.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
             let help = way_out(name, &known[..known.len().min(40)], "its columns");
             self.fault(Code::UnknownName, key, format!("the log has no column {name:?}"), help);

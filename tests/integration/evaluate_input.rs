@@ -49,7 +49,7 @@ fn tables_that_are_none() {
     refused(FILE, LOG, "", &["target[0].path: target.csv is empty"]);
     refused(FILE, LOG, "place,arm,probability\n", &["target.csv, row 1: there is none: the table is empty"]);
     refused(FILE, LOG, "place,arm,probability\n1,a\n", &["target.csv, row 1 (line 2): 2 fields under 3 columns"]);
-    refused(FILE, "place,arm,sale,p,p\n1,a,0,0.5,0.5\n", TARGET, &["log.csv", "\"p\""]);
+    refused(FILE, "place,arm,sale,p,p\n1,a,0,0.5,0.5\n", TARGET, &["log.propensity: the log has 2 columns \"p\""]);
     let gone = FILE.replace("target.csv", "tarjet.csv");
     refused(&gone, LOG, TARGET, &["there is no file \"tarjet.csv\"", "did you mean \"target.csv\"?"]);
     let held = folder(&FILE.replace("log.csv", "."), LOG, TARGET);
