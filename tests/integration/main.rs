@@ -5,6 +5,8 @@ mod bandits;
 mod cdnow;
 mod command_line;
 mod conformance;
+#[cfg(feature = "deep")]
+mod deep;
 mod evaluate;
 mod evaluate_obd;
 mod every_scenario;
