@@ -15,6 +15,8 @@ mod certain;
 pub mod clustered;
 mod clusters;
 mod contact;
+#[cfg(feature = "deep")]
+pub mod deep;
 pub mod discounted_thompson;
 mod forgetting;
 pub mod hierarchical_thompson;
@@ -95,4 +97,6 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     uplift_greedy::ENTRY,
     clustered::ENTRY,
     hierarchical_thompson::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::dqn::ENTRY,
 ];

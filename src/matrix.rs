@@ -154,6 +154,16 @@ impl LinearMap {
         Self { inputs, weights: vec![0.0; outputs * inputs], biases: vec![0.0; outputs] }
     }
 
+    /// From weights `[output][input]` and biases.
+    ///
+    /// # Panics
+    /// Where there are not `inputs` weights for each bias.
+    #[must_use]
+    pub fn from_parts(inputs: usize, weights: Vec<f32>, biases: Vec<f32>) -> Self {
+        assert_eq!(weights.len(), inputs * biases.len(), "each output has a weight for each input");
+        Self { inputs, weights, biases }
+    }
+
     /// Length of x.
     #[must_use]
     pub fn inputs(&self) -> usize {

@@ -83,6 +83,10 @@ pub enum Purpose {
     Review = 29,
     /// Tastes of creatives.
     Creative = 30,
+    /// Initial weights of networks.
+    Weights = 31,
+    /// Which transitions are learned from again.
+    Replay = 32,
 }
 
 /// The seed of an experiment or of one part of it; the key of the generator.

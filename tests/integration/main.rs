@@ -6,6 +6,8 @@ mod broken_parquet;
 mod cdnow;
 mod command_line;
 mod conformance;
+#[cfg(feature = "deep")]
+mod deep;
 mod evaluate;
 mod evaluate_input;
 mod evaluate_loggers;

@@ -180,6 +180,9 @@ fn heavy_crates_stay_in_their_layer() {
             ("parquet", &["report", "logged", "scenario", "cli"]),
             ("plotters", &["report"]),
             ("maud", &["report"]),
+            ("candle_core", &["agent/deep"]),
+            ("candle_nn", &["agent/deep"]),
+            ("gemm", &["agent/deep"]),
             ("toml", &["logged", "scenario", "outcomes", "cli"]),
             ("std::fs", &["logged", "scenario", "outcomes", "report", "export", "cli", "main"]),
         ];

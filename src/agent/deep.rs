@@ -1,0 +1,43 @@
+//! Agents on neural networks, and what they are built from. Candle is named here and nowhere else.
+//!
+//! An agent is a file: its paper, its differences, its keys (`settings` has those that are shared), its loss. The rest is
+//! here, one idea a file:
+//!
+//! | for | take |
+//! |---|---|
+//! | a network | [`network::Architecture`] describes it; [`network::Network`] learns, [`inference::Forward`] decides |
+//! | its numbers | [`parameters::Parameters`], drawn by address; a target network is a frozen store that [`parameters::Parameters::approach`]es |
+//! | sequences | [`encoder`], by `architecture.encoder` |
+//! | a loss | [`operation`]: soft-max and entropy over allowed actions, chosen values, Huber and quantile losses |
+//! | a step | [`optimizer::Adam`], [`schedule::Schedule`] |
+//! | experience | [`replay::Replay`] to learn from again and again, [`rollout::Rollout`] to learn from once; both on [`frames::Frames`] |
+//! | features of other scales | [`normaliser::Normaliser`] |
+//! | a law | [`law::EpsilonGreedy`], [`law::Categorical`] |
+//! | save and go on | [`checkpoint::Checkpoint`]; every part keeps itself in one |
+//! | values from replay, whole | [`value_learner::ValueLearner`]: an agent is then a [`value_learner::ValueLoss`] |
+//!
+//! **How learning reaches an agent.** `learn` gives the rows of a shard at a tick, seen *before* the decision; the
+//! transition of a tick is complete when the same consumer is seen at the next one, or when `end_episode` shows what lies
+//! after the last. [`frames`] links them. Termination has nothing beyond; a time limit does.
+//!
+//! **The same bits.** All draws are addressed; sums are made in stated orders; a product of matrices stays in the thread that
+//! asks for it. The products are those of the `gemm` crate, which fuses multiplications and additions where the
+//! processor can: training has the same bits on any number of threads and after any interruption, on the same instruction
+//! set. The plain form, which decides, has the same bits on all of them for the same weights.
+
+pub mod checkpoint;
+pub mod dqn;
+pub mod encoder;
+pub mod frames;
+pub mod inference;
+pub mod law;
+pub mod network;
+pub mod normaliser;
+pub mod operation;
+pub mod optimizer;
+pub mod parameters;
+pub mod replay;
+pub mod rollout;
+pub mod schedule;
+mod settings;
+pub mod value_learner;
