@@ -13,6 +13,7 @@ mod new;
 pub mod run;
 mod schema;
 mod trap;
+mod tune;
 mod validate;
 
 use arguments::{Arguments, Command};
@@ -40,6 +41,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::execute(&arguments),
         Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
         Command::Experiment(arguments) => experiment::execute(&arguments),
+        Command::Tune(arguments) => tune::execute(&arguments),
     }
 }
 

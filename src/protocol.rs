@@ -6,12 +6,14 @@
 mod draw;
 mod events;
 mod kpi;
+mod made_for;
 mod space;
 mod story;
 
 pub use draw::{LaneDraw, policy_uniforms};
 pub use events::{Event, EventKind, Events};
 pub use kpi::{Kpi, Tally};
+pub use made_for::{MadeFor, SeenFeature};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
 pub use story::{Forbidden, Happening, Story};
 

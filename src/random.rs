@@ -83,6 +83,8 @@ pub enum Purpose {
     Review = 29,
     /// Tastes of creatives.
     Creative = 30,
+    /// Values that a search for parameters tries.
+    Tuning = 40,
 }
 
 /// The seed of an experiment or of one part of it; the key of the generator.

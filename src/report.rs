@@ -16,6 +16,7 @@ mod table;
 pub mod trap;
 pub mod trial;
 mod truth;
+pub mod tuning;
 mod units;
 
 pub use decisions::{DecisionLog, LogHeader};
@@ -120,8 +121,13 @@ pub enum RunError {
         source: io::Error,
     },
     /// An earlier run was interrupted and can go on.
-    #[error("`{partial}` holds an interrupted run: go on with `mercato run --resume {partial}`, or discard it with --force", partial = .0.display())]
-    Interrupted(PathBuf),
+    #[error("`{0}` holds an interrupted {command}: go on with `mercato {command} --resume {0}`, or discard it with --force", partial.display())]
+    Interrupted {
+        /// Where.
+        partial: PathBuf,
+        /// Of which command.
+        command: &'static str,
+    },
     /// The folder is being written to.
     #[error("another run is writing there: `{}` is in use{}", path.display(), process.map_or_else(String::new, |id| format!(" by process {id}")))]
     Busy {
@@ -141,7 +147,7 @@ pub enum RunError {
         suggestion: Option<String>,
     },
     /// What is to be resumed is of another scenario.
-    #[error("`{}` was begun with another scenario, seed, number of replications or choice of policies; begin anew without --resume", .0.display())]
+    #[error("`{}` was begun with another scenario, seed or other arguments; begin anew without --resume", .0.display())]
     OtherRun(PathBuf),
     /// A file or folder cannot be written or read.
     #[error("cannot write `{}`: {source}", path.display())]
@@ -162,6 +168,9 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
+    /// An agent refuses values that it took before.
+    #[error("{0}")]
+    Refused(String),
     /// The figure could not be drawn.
     #[error("cannot draw the figure: {0}")]
     Figure(String),
@@ -177,11 +186,13 @@ impl RunError {
             | Self::NoName(_)
             | Self::NotAFolder(_)
             | Self::NotWritable { .. }
-            | Self::Interrupted(_)
+            | Self::Interrupted { .. }
             | Self::Busy { .. }
             | Self::UnknownPolicy { .. }
             | Self::OtherRun(_) => true,
-            Self::File { .. } | Self::Comparison(_) | Self::Threads { .. } | Self::Figure(_) => false,
+            Self::File { .. } | Self::Comparison(_) | Self::Threads { .. } | Self::Refused(_) | Self::Figure(_) => {
+                false
+            }
         }
     }
 
@@ -229,7 +240,7 @@ pub fn run_to_folder(
         threads: options.threads.unwrap_or_default(),
         reason: error.to_string(),
     })?;
-    let folder = folder::Partial::open(experiment, &selected, options)?;
+    let folder = folder::Partial::of_run(experiment, &selected, options)?;
     let comparison = Comparison {
         world: experiment.world.as_ref(),
         contestants: &selected,

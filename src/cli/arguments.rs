@@ -2,9 +2,11 @@
 
 mod experiment;
 mod trial;
+mod tune;
 
 pub use experiment::{AnalyseArguments, PowerArguments};
 pub use trial::TrialArguments;
+pub use tune::{BudgetName, TuneArguments};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub enum Command {
     ExplainConsumer(ExplainConsumer),
     /// Plan experiments, and say what they show
     Experiment(Experiment),
+    /// Search for good parameters of an agent: random values, halved again and again
+    Tune(TuneArguments),
 }
 
 /// `mercato run`.

@@ -172,7 +172,7 @@ fn property(parameter: &Parameter) -> Value {
             (list(integer(*minimum, *maximum)), default.map(|default| json!(default)))
         }
         Kind::Texts { default } => (list(json!({ "type": "string" })), default.map(|default| json!(default))),
-        Kind::Csv => (json!({ "type": "string" }), None),
+        Kind::Csv | Kind::Saved => (json!({ "type": "string" }), None),
         Kind::Coefficients => (json!({ "type": "object", "additionalProperties": { "type": "number" } }), None),
         Kind::Table { parameters } => (section(parameters), None),
         Kind::Tables { parameters } => (list(section(parameters)), None),
