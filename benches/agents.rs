@@ -86,6 +86,7 @@ impl Lesson {
             actions: &self.actions,
             propensities: &self.propensities,
             rewards: &self.rewards,
+            terminated: &[],
         }
     }
 }

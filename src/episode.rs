@@ -19,7 +19,7 @@ pub use record::{CONTACT_BINS, ConsumerRecord, Record};
 pub use training::{Learning, TrainingError, train};
 pub use truth::TickTruth;
 
-use crate::protocol::{Decision, MaskedAction, Observation, Outcome, Policy, Shard, Views};
+use crate::protocol::{Decision, MaskedAction, Observation, Outcome, Policy, Shard, Spec, TrainingPlan, Views};
 use crate::random::Seed;
 
 /// What an agent learns from.
@@ -54,6 +54,15 @@ pub struct Training {
     pub seeds: Vec<u64>,
     /// What is learned from.
     pub reward: Reward,
+}
+
+impl Training {
+    /// What it brings in a market of this shape.
+    #[must_use]
+    pub fn plan(&self, spec: &Spec) -> TrainingPlan {
+        let markets = self.episodes.saturating_mul(self.seeds.len() as u32);
+        TrainingPlan { markets, ticks: spec.horizon, consumers: spec.consumers }
+    }
 }
 
 /// What one shard sees, decides and gets in a tick; kept from tick to tick, so that a step allocates nothing.

@@ -115,6 +115,12 @@ pub trait Shard: Send {
     /// What each consumer is still worth beyond the horizon, undiscounted to now (money amount per row, from latent
     /// truth; pending orders included). All 0 where an environment has no such value.
     fn terminal_values(&self, values: &mut Vec<f64>);
+    /// What the records tell of the same, for agents: expected value beyond the horizon per row, given only what may be
+    /// observed. False where the process goes on beyond the horizon as before it.
+    fn observed_values(&self, values: &mut Vec<f32>) -> bool {
+        values.clear();
+        false
+    }
     /// Writes what only an oracle may see. Nothing where the environment keeps no such view.
     fn reveal(&mut self, _look: Look<'_>, _latent: &mut Latent) {}
     /// The simulator's truth: for `oracle` and `episode` only.
@@ -205,6 +211,25 @@ impl Observation {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.consumer_ids.len()
+    }
+
+    /// Becomes these rows of another, in this order, of all that an agent may see; keeps its allocation.
+    pub fn select(&mut self, other: &Self, rows: &[usize]) {
+        self.tick = other.tick;
+        self.consumer_ids.clear();
+        self.consumer_ids.extend(rows.iter().map(|&row| other.consumer_ids[row]));
+        self.allowed.reset_to_all(rows.len(), other.allowed.actions());
+        let columns = other.features.columns();
+        let mut dense = vec![0.0; columns];
+        self.features.reset(if columns == 0 { 0 } else { rows.len() }, columns);
+        for (to, &from) in rows.iter().enumerate() {
+            self.allowed.row_mut(to).copy_from_slice(other.allowed.row(from));
+            if columns > 0 {
+                other.features.copy_row(from, &mut dense);
+                self.features.set_row(to, &dense);
+            }
+        }
+        self.events = other.events.as_ref().map(|events| events.select(rows));
     }
 
     /// Room for so many events of each row where the views ask for them, to be filled by the caller; `None` where not.
@@ -450,6 +475,47 @@ pub struct Transitions<'a> {
     pub propensities: &'a [f32],
     /// What it earned (per tick or per window, as the scenario says), in currency.
     pub rewards: &'a [f32],
+    /// Whether the row's episode ended observably in the tick of the decision; empty where none did.
+    pub terminated: &'a [bool],
+}
+
+impl Transitions<'_> {
+    /// Whether the row's episode ended observably in the tick of the decision.
+    #[inline]
+    #[must_use]
+    pub fn is_terminated(&self, row: usize) -> bool {
+        self.terminated.get(row).copied().unwrap_or(false)
+    }
+}
+
+/// The consumers of one shard where their episodes stop without having ended: the time limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// What is seen after the last tick, of those whose episode has not ended; `tick` is the horizon.
+    pub observation: &'a Observation,
+    /// What each row is still worth from here on as far as records tell, in currency, undiscounted to now, where the
+    /// campaign is over and nobody will be written to again. `None` where the process goes on beyond the limit as before
+    /// it, so that whoever looks ahead must reckon the rest by themselves.
+    pub values: Option<&'a [f32]>,
+}
+
+/// The training that is to come, for schedules.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrainingPlan {
+    /// Markets that will be trained on, one after the other.
+    pub markets: u32,
+    /// Ticks of each.
+    pub ticks: u32,
+    /// Consumers of each.
+    pub consumers: u32,
+}
+
+impl TrainingPlan {
+    /// Decisions in all, where no episode ends early.
+    #[must_use]
+    pub fn decisions(&self) -> u64 {
+        u64::from(self.markets) * u64::from(self.ticks) * u64::from(self.consumers)
+    }
 }
 
 /// Named figures of one learning step (loss, norm, …).
@@ -472,6 +538,28 @@ pub trait Agent: Policy {
     /// # Errors
     /// Where a quantity is no longer finite.
     fn learn(&mut self, batch: &Transitions<'_>, seed: Seed) -> Result<Metrics, Diverged>;
+    /// Whether it looks ahead by itself: it is given the reward of each tick as soon as the tick is lived, whatever window
+    /// the scenario rewards, and told where episodes stop.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+    /// Hears what training is to come, before the first decision.
+    fn begin_training(&mut self, _plan: &TrainingPlan) {}
+    /// Hears that the episodes of a shard stop at the time limit, after everything that they taught; told to sequential
+    /// agents, in shard order, at the end of each market.
+    ///
+    /// # Errors
+    /// Where a quantity is no longer finite.
+    fn end_episode(&mut self, _ending: &Ending<'_>, _seed: Seed) -> Result<Metrics, Diverged> {
+        Ok(Metrics::new())
+    }
+    /// Hears that training is over: what is fitted to all of the experience is fitted here.
+    ///
+    /// # Errors
+    /// Where a quantity is no longer finite.
+    fn conclude(&mut self, _seed: Seed) -> Result<Metrics, Diverged> {
+        Ok(Metrics::new())
+    }
     /// The law as it stands, frozen.
     fn snapshot(&self) -> Box<dyn Policy>;
     /// Writes everything that `load` of its entry needs to go on with the same bytes.

@@ -149,6 +149,7 @@ impl Problem {
                 actions: &decision.actions,
                 propensities: &decision.propensities,
                 rewards: &rewards[..rows],
+                terminated: &[],
             };
             agent.learn(&transitions, seed)?;
             actions.extend_from_slice(&decision.actions);

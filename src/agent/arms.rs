@@ -251,7 +251,7 @@ pub(super) mod tests {
         learn: impl FnOnce(&Transitions<'_>) -> T,
     ) -> T {
         let propensities = vec![1.0; actions.len()];
-        learn(&Transitions { observation, actions, propensities: &propensities, rewards })
+        learn(&Transitions { observation, actions, propensities: &propensities, rewards, terminated: &[] })
     }
 
     fn market_arms(model: &str) -> Arms {

@@ -325,7 +325,13 @@ mod tests {
             play.observation.tick = tick;
             law.review(
                 &model,
-                &Transitions { observation: &play.observation, actions: &[0], propensities: &[1.0], rewards: &[0.0] },
+                &Transitions {
+                    observation: &play.observation,
+                    actions: &[0],
+                    propensities: &[1.0],
+                    rewards: &[0.0],
+                    terminated: &[],
+                },
             );
             law.price
         };

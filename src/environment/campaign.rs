@@ -20,6 +20,7 @@ mod latent;
 mod mask;
 mod model;
 mod observation;
+mod observed_value;
 mod purchase;
 pub mod reduced;
 mod sections;

@@ -41,6 +41,7 @@ pub struct Matured {
     rows: Observation,
     row_actions: Vec<u16>,
     row_propensities: Vec<f32>,
+    row_terminated: Vec<bool>,
 }
 
 impl Window {
@@ -68,6 +69,11 @@ impl Window {
         for (ended, &terminated) in self.ended.iter_mut().zip(&self.ring[newest].terminated) {
             *ended |= terminated;
         }
+    }
+
+    /// Rows whose episode has ended.
+    pub(super) fn ended(&self) -> &[bool] {
+        &self.ended
     }
 
     /// Profits of the tick that was taken in last, per row.
@@ -131,38 +137,28 @@ impl Matured {
             actions: &self.actions,
             propensities: &self.propensities,
             rewards: &self.rewards,
+            terminated: &self.terminated,
         })
     }
 
     /// The same by copy, without the rows that have ended.
     fn live_transitions(&mut self) -> Option<Transitions<'_>> {
         let live: Vec<usize> = (0..self.actions.len()).filter(|&row| !self.ended[row]).collect();
-        let rows = &mut self.rows;
-        rows.tick = self.observation.tick;
-        rows.consumer_ids.clear();
-        rows.consumer_ids.extend(live.iter().map(|&row| self.observation.consumer_ids[row]));
-        rows.allowed.reset_to_all(live.len(), self.observation.allowed.actions());
-        let columns = self.observation.features.columns();
-        let mut dense = vec![0.0; columns];
-        rows.features.reset(if columns == 0 { 0 } else { live.len() }, columns);
-        for (to, &from) in live.iter().enumerate() {
-            rows.allowed.row_mut(to).copy_from_slice(self.observation.allowed.row(from));
-            if columns > 0 {
-                self.observation.features.copy_row(from, &mut dense);
-                rows.features.set_row(to, &dense);
-            }
-        }
+        self.rows.select(&self.observation, &live);
         self.rewards.clear();
         self.rewards.extend(live.iter().map(|&row| self.window_profits[row].amount() as f32));
         self.row_actions.clear();
         self.row_actions.extend(live.iter().map(|&row| self.actions[row]));
         self.row_propensities.clear();
         self.row_propensities.extend(live.iter().map(|&row| self.propensities[row]));
+        self.row_terminated.clear();
+        self.row_terminated.extend(live.iter().map(|&row| self.terminated[row]));
         (!live.is_empty()).then_some(Transitions {
             observation: &self.rows,
             actions: &self.row_actions,
             propensities: &self.row_propensities,
             rewards: &self.rewards,
+            terminated: &self.row_terminated,
         })
     }
 }

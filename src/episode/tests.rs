@@ -230,3 +230,90 @@ fn rows_that_have_ended_leave_the_batches() {
     // A quarter of the consumers ends in tick 2, after three decisions.
     assert_eq!(learning.rows, 4 * (3 * 100 + 2 * 75));
 }
+
+/// Looks ahead: hears everything that sequential agents hear, and writes it down.
+#[derive(Debug, Default)]
+struct Listener {
+    plan: Option<crate::protocol::TrainingPlan>,
+    /// (tick, first consumer, rows) of what it learned from, then of where episodes stopped.
+    learned: Vec<(u32, u32, usize)>,
+    stopped: Vec<(u32, u32, usize, bool)>,
+    rewards: f64,
+    concluded: u32,
+}
+
+impl Policy for Listener {
+    fn views(&self) -> Views {
+        Views::FEATURES
+    }
+
+    fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut crate::matrix::Matrix) {
+        Uniform.probabilities(observation, seed, probabilities);
+    }
+}
+
+impl crate::protocol::Agent for Listener {
+    fn learn(
+        &mut self,
+        batch: &crate::protocol::Transitions<'_>,
+        _: Seed,
+    ) -> Result<crate::protocol::Metrics, crate::protocol::Diverged> {
+        let seen = batch.observation;
+        self.learned.push((seen.tick, seen.consumer_ids[0], seen.rows()));
+        self.rewards += batch.rewards.iter().map(|reward| f64::from(*reward)).sum::<f64>();
+        Ok(vec![("loss", f64::from(seen.tick))])
+    }
+
+    fn is_sequential(&self) -> bool {
+        true
+    }
+
+    fn begin_training(&mut self, plan: &crate::protocol::TrainingPlan) {
+        self.plan = Some(*plan);
+    }
+
+    fn end_episode(
+        &mut self,
+        ending: &crate::protocol::Ending<'_>,
+        _: Seed,
+    ) -> Result<crate::protocol::Metrics, crate::protocol::Diverged> {
+        let seen = ending.observation;
+        assert_eq!(seen.features.rows(), seen.rows());
+        self.stopped.push((seen.tick, seen.consumer_ids[0], seen.rows(), ending.values.is_some()));
+        Ok(Vec::new())
+    }
+
+    fn conclude(&mut self, _: Seed) -> Result<crate::protocol::Metrics, crate::protocol::Diverged> {
+        self.concluded += 1;
+        Ok(vec![("fitted", 1.0)])
+    }
+
+    fn snapshot(&self) -> Box<dyn Policy> {
+        Box::new(Uniform)
+    }
+
+    fn save(&self, _: &mut dyn std::io::Write) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn agents_that_look_ahead_hear_every_tick_and_where_episodes_stop() {
+    let toy = Toy::new(2_500, 6);
+    let mut agent = Listener::default();
+    // A window of four ticks is for others: nothing of the last ticks is lost to those who look ahead.
+    let windowed = training(Reward::Window { ticks: 4 });
+    let learning = train(&toy, &mut agent, &windowed, 0).unwrap();
+    let markets = windowed.episodes * windowed.seeds.len() as u32;
+    let plan = agent.plan.unwrap();
+    assert_eq!((plan.markets, plan.ticks, plan.consumers), (markets, 6, 2_500));
+    assert_eq!(plan.decisions(), u64::from(markets) * 15_000);
+    assert_eq!(learning.rows, plan.decisions());
+    let first: Vec<(u32, u32, usize)> = agent.learned[..3].to_vec();
+    assert_eq!(first, [(0, 0, 1_024), (0, 1_024, 1_024), (0, 2_048, 452)]);
+    assert_eq!(agent.learned.len() as u32, markets * 18);
+    let stops = [(6, 0, 1_024, false), (6, 1_024, 1_024, false), (6, 2_048, 452, false)];
+    assert_eq!(agent.stopped, stops.repeat(markets as usize));
+    assert_eq!((agent.concluded, learning.metrics["fitted"], learning.metrics["loss"]), (1, 1.0, 5.0));
+    assert!(agent.rewards.abs() > 0.0);
+}

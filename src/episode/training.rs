@@ -8,7 +8,7 @@
 use super::maturing::Window;
 use super::{Exchange, Training, discount_weights};
 use crate::matrix::Matrix;
-use crate::protocol::{Agent, Diverged, Environment, MaskedAction, Metrics, Policy, Shard, World};
+use crate::protocol::{Agent, Diverged, Ending, Environment, MaskedAction, Metrics, Observation, Policy, Shard, World};
 use crate::random::Seed;
 use crate::units::Money;
 use rayon::prelude::*;
@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 const MARKET_PART: u32 = 3;
 const POLICY_PART: u32 = 1;
 const LEARNING_PART: u32 = 2;
+/// Of the draws at the end of all training.
+const CONCLUSION_PART: u32 = 4;
 
 /// How learning went: a price paid once, reported beside what the learned policy earns.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -103,6 +105,7 @@ pub fn train(
 ) -> Result<Learning, TrainingError> {
     let consumers = f64::from(world.spec().consumers.max(1));
     let mut learning = Learning::default();
+    agent.begin_training(&training.plan(world.spec()));
     let (mut regret, mut has_regret) = (0.0, world.optimal_value().is_none());
     for episode in 0..training.episodes {
         for &seed in &training.seeds {
@@ -114,6 +117,9 @@ pub fn train(
             regret += lived.regret.unwrap_or(0.0) / consumers;
         }
     }
+    let last = Seed::new(training.seeds.last().copied().unwrap_or(0)).derive(CONCLUSION_PART, replication);
+    let metrics = agent.conclude(last)?;
+    learning.learned(0, &metrics);
     let markets = learning.returns_per_consumer.len();
     learning.regret_per_consumer = match world.optimal_value() {
         _ if markets == 0 => None,
@@ -140,8 +146,8 @@ fn live(
     let horizon = environment.spec().horizon;
     let weights = discount_weights(environment.spec().discount, horizon);
     let learning_seed = market.derive(LEARNING_PART, 0);
-    let mut lanes: Vec<Lane> =
-        environment.shards_mut().iter().map(|_| Lane::new(training.reward.ticks(), with_regret)).collect();
+    let window_ticks = if agent.is_sequential() { 1 } else { training.reward.ticks() };
+    let mut lanes: Vec<Lane> = environment.shards_mut().iter().map(|_| Lane::new(window_ticks, with_regret)).collect();
     let mut lived = Lived { discounted_profit: 0.0, regret: with_regret.then_some(0.0) };
     // Shards that decide under the same frozen agent: all, but where no second tick would come to use what was learned.
     let wave_shards = if horizon == 1 && !environment.is_coupled() { 1 } else { lanes.len().max(1) };
@@ -173,7 +179,36 @@ fn live(
         lived.discounted_profit += weights[tick as usize] * profit.amount();
         lived.regret = lanes.iter().try_fold(lived.regret.unwrap_or(0.0), |sum, lane| Some(sum + lane.regret?));
     }
+    if agent.is_sequential() {
+        stop(environment, agent, &mut lanes, learning_seed.derive(0, horizon), learning)?;
+    }
     Ok(lived)
+}
+
+/// Tells an agent that looks ahead where the episodes of a market stop, shard by shard.
+fn stop(
+    environment: &mut dyn Environment,
+    agent: &mut dyn Agent,
+    lanes: &mut [Lane],
+    seed: Seed,
+    learning: &mut Learning,
+) -> Result<(), Diverged> {
+    let policy: &dyn Policy = agent;
+    let mut shards = environment.shards_mut();
+    let stops: Vec<Stop> =
+        shards.par_iter_mut().zip(lanes).map(|(shard, lane)| lane.stop(&mut **shard, policy)).collect();
+    for (index, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.observation.rows() > 0) {
+        let ending = Ending { observation: &stop.observation, values: stop.values.as_deref() };
+        let metrics = agent.end_episode(&ending, seed.derive(0, index as u32))?;
+        learning.learned(0, &metrics);
+    }
+    Ok(())
+}
+
+/// Where the episodes of a shard stop.
+struct Stop {
+    observation: Observation,
+    values: Option<Vec<f32>>,
 }
 
 /// One shard's buffers.
@@ -209,6 +244,20 @@ impl Lane {
         self.profit = self.exchange.outcome.profits.iter().copied().sum();
         self.window.push(&mut self.exchange, false);
         Ok(())
+    }
+
+    /// What those whose episode has not ended look like after the last tick, and what they are still worth.
+    fn stop(&mut self, shard: &mut dyn Shard, policy: &dyn Policy) -> Stop {
+        self.exchange.observe(shard, policy.views(), policy);
+        let seen = &self.exchange.observation;
+        let ended = self.window.ended();
+        let live: Vec<usize> = (0..seen.rows()).filter(|&row| !ended.get(row).copied().unwrap_or(false)).collect();
+        let mut observation = Observation::default();
+        observation.select(seen, &live);
+        let mut values = Vec::new();
+        let is_over = shard.observed_values(&mut values);
+        let values = is_over.then(|| live.iter().map(|&row| values[row]).collect());
+        Stop { observation, values }
     }
 
     fn pseudo_regret(&self) -> f64 {

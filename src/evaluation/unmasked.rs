@@ -1,7 +1,9 @@
 //! A contestant that does not see the rules: what it would do is then executed and counted, where rules are only audited.
 
 use crate::matrix::Matrix;
-use crate::protocol::{Agent, Decision, Diverged, Look, Metrics, Observation, Policy, Transitions, Views};
+use crate::protocol::{
+    Agent, Decision, Diverged, Ending, Look, Metrics, Observation, Policy, TrainingPlan, Transitions, Views,
+};
 use crate::random::Seed;
 use std::io;
 
@@ -61,6 +63,23 @@ impl Agent for Unmasked<Box<dyn Agent>> {
     fn learn(&mut self, batch: &Transitions<'_>, seed: Seed) -> Result<Metrics, Diverged> {
         let seen = unmasked(batch.observation);
         self.0.learn(&Transitions { observation: &seen, ..*batch }, seed)
+    }
+
+    fn is_sequential(&self) -> bool {
+        self.0.is_sequential()
+    }
+
+    fn begin_training(&mut self, plan: &TrainingPlan) {
+        self.0.begin_training(plan);
+    }
+
+    fn end_episode(&mut self, ending: &Ending<'_>, seed: Seed) -> Result<Metrics, Diverged> {
+        let seen = unmasked(ending.observation);
+        self.0.end_episode(&Ending { observation: &seen, ..*ending }, seed)
+    }
+
+    fn conclude(&mut self, seed: Seed) -> Result<Metrics, Diverged> {
+        self.0.conclude(seed)
     }
 
     fn snapshot(&self) -> Box<dyn Policy> {

@@ -105,6 +105,7 @@ pub struct Population {
     unit_basket: QuantileTable,
     deal_proneness: QuantileTable,
     spend: GammaGamma,
+    order_rate_shape: f64,
     mean_order_rate_per_day: f64,
     factor: Factor<CORRELATED>,
     log_elasticity_median: f32,
@@ -173,6 +174,7 @@ impl Population {
             unit_basket: QuantileTable::gamma(spend.shape, 1.0),
             deal_proneness: QuantileTable::beta(number("deal_proneness_a"), number("deal_proneness_b")),
             spend,
+            order_rate_shape: number("purchase_rate_shape"),
             mean_order_rate_per_day: number("purchase_rate_shape") / scale_days,
             factor,
             log_elasticity_median: libm::log(number("elasticity_median")) as f32,
@@ -325,6 +327,12 @@ impl Population {
     #[must_use]
     pub fn mean_order_rate_per_day(&self) -> f64 {
         self.mean_order_rate_per_day
+    }
+
+    /// r: shape of the gamma law of order rates.
+    #[must_use]
+    pub fn order_rate_shape(&self) -> f64 {
+        self.order_rate_shape
     }
 
     /// Mean basket of a person, in currency.

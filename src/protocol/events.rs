@@ -58,6 +58,17 @@ impl Events {
         self.events.resize(rows * self.remembered, Event::default());
     }
 
+    /// The events of these rows, in this order.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let mut selected = Self::default();
+        selected.reset(rows.len(), self.remembered);
+        for (to, &from) in rows.iter().enumerate() {
+            self.row(from).iter().for_each(|event| selected.push(to, *event));
+        }
+        selected
+    }
+
     /// Number of consumers.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -101,6 +112,8 @@ mod tests {
         }
         assert!(events.row(0).is_empty());
         assert_eq!(events.row(1).iter().map(|event| event.age_days).collect::<Vec<_>>(), [1.0, 2.0]);
+        let turned = events.select(&[1, 0, 1]);
+        assert_eq!((turned.row(0), turned.row(1), turned.row(2)), (events.row(1), events.row(0), events.row(1)));
         events.reset(3, 0);
         events.push(2, Event::default());
         assert!(events.rows() == 3 && events.row(2).is_empty());

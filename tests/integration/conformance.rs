@@ -242,6 +242,7 @@ fn train(agent: &mut dyn Agent, spec: &Spec, ticks: std::ops::Range<u32>) -> Res
             actions: &decision.actions,
             propensities: &decision.propensities,
             rewards: &rewards,
+            terminated: &[],
         };
         let metrics = agent.learn(&batch, SEED)?;
         assert!(metrics.iter().all(|(name, value)| value.is_finite() && is_snake_case(name)), "{metrics:?}");
@@ -549,6 +550,7 @@ fn a_reward_that_is_no_number_is_refused_and_forgotten() {
                     actions: &decision.actions,
                     propensities: &decision.propensities,
                     rewards: &rewards,
+                    terminated: &[],
                 };
                 let diverged = agent.learn(&batch, SEED).expect_err(&label);
                 assert!(diverged.to_string().contains("no longer finite"), "{label}");

@@ -220,6 +220,7 @@ fn train(learner: &mut dyn Agent, world: &LogitWorld, seed: Seed) {
             actions: &decision.actions,
             propensities: &decision.propensities,
             rewards: &rewards,
+            terminated: &[],
         };
         learner.learn(&batch, seed).unwrap();
     }

@@ -52,14 +52,26 @@ impl Play {
         target: impl Fn(f32) -> f64,
     ) {
         let propensities = vec![1.0; actions.len()];
-        let batch = Transitions { observation: &self.observation, actions, propensities: &propensities, rewards };
+        let batch = Transitions {
+            observation: &self.observation,
+            actions,
+            propensities: &propensities,
+            rewards,
+            terminated: &[],
+        };
         assert_eq!(model.fault(&batch), None);
         model.learn(&batch, link, target);
     }
 
     pub fn teach_agent(&self, agent: &mut dyn Agent, actions: &[u16], rewards: &[f32]) {
         let propensities = vec![1.0; actions.len()];
-        let batch = Transitions { observation: &self.observation, actions, propensities: &propensities, rewards };
+        let batch = Transitions {
+            observation: &self.observation,
+            actions,
+            propensities: &propensities,
+            rewards,
+            terminated: &[],
+        };
         agent.learn(&batch, Seed::new(1)).unwrap();
     }
 

@@ -159,6 +159,7 @@ fn rewards_that_are_no_numbers_are_refused_and_change_nothing() {
                         actions: &actions,
                         propensities: &[1.0; 20],
                         rewards,
+                        terminated: &[],
                     };
                     let expected = Diverged { agent: entry.name.into(), quantity: quantity.into() };
                     assert_eq!(agent.learn(&batch, Seed::new(1)), Err(expected));

@@ -194,6 +194,7 @@ fn a_step_by_hand() {
             actions: &actions,
             propensities: &[1.0; 9],
             rewards: &[0.0; 9],
+            terminated: &[],
         };
         law.review(&model, &batch);
         (law.price, law.member_share)

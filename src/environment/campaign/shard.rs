@@ -541,6 +541,11 @@ impl Shard for CampaignShard {
             values.push(self.terminal_value(row));
         }
     }
+
+    fn observed_values(&self, values: &mut Vec<f32>) -> bool {
+        self.write_observed_values(values);
+        true
+    }
 }
 
 impl CampaignShard {

@@ -47,9 +47,19 @@ impl ParetoNbd {
     /// Expected orders in the next `time` of a customer with this history.
     #[must_use]
     pub fn conditional_expectation(&self, history: &History, time: f64) -> f64 {
-        let rate = (self.shape + f64::from(history.repeats)) / (self.scale + history.age);
-        let life = self.expected_life(self.dropout_shape, self.dropout_scale + history.age, time);
-        rate * life * self.probability_alive(history)
+        self.conditional_rate(history) * self.conditional_life(history, time)
+    }
+
+    /// Expected order rate of a customer with this history, times P(alive): what does not depend on the time to come.
+    #[must_use]
+    pub fn conditional_rate(&self, history: &History) -> f64 {
+        (self.shape + f64::from(history.repeats)) / (self.scale + history.age) * self.probability_alive(history)
+    }
+
+    /// Expected part of the next `time` that a customer with this history lives, if alive now.
+    #[must_use]
+    pub fn conditional_life(&self, history: &History, time: f64) -> f64 {
+        self.expected_life(self.dropout_shape, self.dropout_scale + history.age, time)
     }
 
     /// Expected part of `time` that is lived where mu ~ Gamma(shape, rate scale):
