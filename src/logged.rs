@@ -20,6 +20,7 @@ mod sequences;
 mod source;
 mod spread;
 mod target;
+pub mod training;
 mod twin;
 
 pub use file::{Evaluation, is_evaluation, load, parse};

@@ -9,10 +9,12 @@ pub mod experiment;
 pub mod explain;
 mod figure;
 mod folder;
+mod learning;
 mod lock;
 mod manifest;
 mod page;
 mod table;
+pub mod training;
 pub mod trap;
 pub mod trial;
 mod truth;
@@ -27,8 +29,8 @@ use table::series_csv;
 pub use table::{screen, table_csv};
 pub use truth::TruthLog;
 
-use crate::episode::Reward;
-use crate::evaluation::{Comparison, Contestant, Results, Summary, Title, summarise};
+use crate::episode::{Learning, Reward};
+use crate::evaluation::{Comparison, Contestant, Results, Summary, Title, Unit, summarise};
 use crate::oracle::ORACLES;
 use crate::scenario::Experiment;
 use std::io;
@@ -286,11 +288,23 @@ impl Run<'_> {
         folder.write("summary.json", json.as_bytes())?;
         folder.write("table.csv", table_csv(self.summary).as_bytes())?;
         folder.write("series.csv", series_csv(self).as_bytes())?;
+        if let Some(curves) = self.learning_csv() {
+            folder.write("learning.csv", curves.as_bytes())?;
+        }
         folder.write("figure.svg", figure.as_bytes())?;
         folder.write("report.html", page(self, &figure).as_bytes())?;
         let manifest = manifest::manifest(self, store, progress, threads);
         folder.write("manifest.json", format!("{manifest:#}\n").as_bytes())?;
         Ok(json)
+    }
+
+    fn learning_csv(&self) -> Option<String> {
+        fn learnings(units: &[Unit]) -> Vec<&Learning> {
+            units.iter().filter_map(|unit| unit.learning.as_ref()).collect()
+        }
+        let named = self.comparison.contestants.iter().zip(&self.results.contestants);
+        let policies = named.map(|(contestant, units)| (contestant.name.as_str(), learnings(units)));
+        learning::learning_csv(policies, self.comparison.world.spec().horizon)
     }
 
     fn reward_days(&self) -> f64 {

@@ -16,6 +16,24 @@ pub(super) struct Chunk {
     pub(super) broken: Vec<(usize, Option<u64>, String)>,
 }
 
+impl Chunk {
+    /// No rows, the same columns.
+    pub(super) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Cells::clear);
+        self.rows.clear();
+        self.lines.clear();
+        self.broken.clear();
+    }
+
+    /// Appends the rows of another with the same columns.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.columns.resize_with(other.columns.len(), Cells::default);
+        self.columns.iter_mut().zip(&other.columns).for_each(|(cells, more)| cells.append(more));
+        self.rows.extend_from_slice(&other.rows);
+        self.lines.extend_from_slice(&other.lines);
+    }
+}
+
 /// The values of one column.
 #[derive(Debug)]
 pub(super) enum Cells {
@@ -48,6 +66,27 @@ impl Cells {
             Self::Lists { numbers, ends } => {
                 numbers.clear();
                 ends.clear();
+            }
+        }
+    }
+
+    /// Appends the values of another column of the same kind; an empty column becomes of that kind.
+    fn append(&mut self, other: &Self) {
+        let shift = |ends: &mut Vec<usize>, by: usize, more: &[usize]| ends.extend(more.iter().map(|end| by + end));
+        match (&mut *self, other) {
+            (Self::Numbers(numbers), Self::Numbers(more)) => numbers.extend_from_slice(more),
+            (Self::Texts { bytes, ends }, Self::Texts { bytes: more, ends: more_ends }) => {
+                shift(ends, bytes.len(), more_ends);
+                bytes.extend_from_slice(more);
+            }
+            (Self::Lists { numbers, ends }, Self::Lists { numbers: more, ends: more_ends }) => {
+                shift(ends, numbers.len(), more_ends);
+                numbers.extend_from_slice(more);
+            }
+            (own, Self::Numbers(more)) => *own = Self::Numbers(more.clone()),
+            (own, Self::Texts { bytes, ends }) => *own = Self::Texts { bytes: bytes.clone(), ends: ends.clone() },
+            (own, Self::Lists { numbers, ends }) => {
+                *own = Self::Lists { numbers: numbers.clone(), ends: ends.clone() };
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::market::{CAMPAIGN_SECTIONS, ENABLED, KIND, PRESET};
 use super::registries::{REGISTRIES, Registries};
 use super::section::{EXPERIMENT, GUARDRAIL, REWARD, TRAINING};
-use super::table::describe;
+use super::table::describe_with_tuning;
 use crate::registry::{Entry, Kind, Parameter, Range};
 use serde_json::{Map, Value, json};
 
@@ -177,7 +177,7 @@ fn property(parameter: &Parameter) -> Value {
         Kind::Table { parameters } => (section(parameters), None),
         Kind::Tables { parameters } => (list(section(parameters)), None),
     };
-    schema["description"] = json!(describe(parameter));
+    schema["description"] = json!(describe_with_tuning(parameter));
     if let Some(default) = default {
         schema["default"] = default;
     }

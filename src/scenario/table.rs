@@ -328,6 +328,12 @@ fn whole_numbers(minimum: i64, maximum: i64) -> String {
     }
 }
 
+/// The same, and where `mercato tune` looks for good values.
+pub(crate) fn describe_with_tuning(parameter: &Parameter) -> String {
+    let tuning = parameter.tuning.map(|tuning| format!("; tuned in {}", tuning.describe())).unwrap_or_default();
+    format!("{}{tuning}", describe(parameter))
+}
+
 /// A parameter in one line: meaning, what is allowed, default.
 pub(crate) fn describe(parameter: &Parameter) -> String {
     let (allowed, default) = match &parameter.kind {

@@ -20,3 +20,5 @@ mod parts;
 mod resume;
 mod stylised;
 mod tidy;
+mod train;
+mod tune;

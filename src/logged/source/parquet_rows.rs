@@ -127,6 +127,34 @@ impl ParquetRows {
         Ok(())
     }
 
+    /// Leaves out the next rows; whole row groups are not read at all.
+    pub(super) fn skip(&mut self, rows: u64) -> Result<(), String> {
+        let mut left = usize::try_from(rows).unwrap_or(usize::MAX);
+        while left > 0 {
+            if self.left_in_group == 0 {
+                let Some(group) = self.file.metadata().row_groups().get(self.next_group) else {
+                    return Err(format!("breaks off at row {}", self.row + 1));
+                };
+                let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+                if rows <= left {
+                    left -= rows;
+                    self.row += rows;
+                    self.next_group += 1;
+                    continue;
+                }
+                self.open_group().map_err(|error| breaks(&error))?;
+            }
+            let most = left.min(self.left_in_group);
+            for reader in &mut self.readers {
+                skip_records(reader, most).map_err(|error| breaks(&error))?;
+            }
+            left -= most;
+            self.left_in_group -= most;
+            self.row += most;
+        }
+        Ok(())
+    }
+
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.next_group)?;
         self.readers =
@@ -234,6 +262,20 @@ impl Levels<'_> {
             cells.push_text(text);
         }
         Ok(found)
+    }
+}
+
+/// Leaves out rows of a column; fewer than asked for are told when it is read on.
+fn skip_records(reader: &mut ColumnReader, rows: usize) -> Result<usize, ParquetError> {
+    match reader {
+        ColumnReader::BoolColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::Int32ColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::Int64ColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::Int96ColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::FloatColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::DoubleColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::ByteArrayColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => reader.skip_records(rows),
     }
 }
 
