@@ -5,6 +5,7 @@
 
 mod draw;
 mod events;
+mod friendships;
 mod kpi;
 mod made_for;
 mod space;
@@ -12,6 +13,7 @@ mod story;
 
 pub use draw::{LaneDraw, policy_uniforms};
 pub use events::{Event, EventKind, Events};
+pub use friendships::Friendships;
 pub use kpi::{Kpi, Tally};
 pub use made_for::{MadeFor, SeenFeature};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
@@ -69,6 +71,11 @@ pub trait World: Debug + Send + Sync {
     /// The community of each consumer in the market of this seed, from 0 on: whom to assign as one where friends touch each
     /// other. `None` where the market knows of no friendships.
     fn communities(&self, _seed: Seed) -> Option<Vec<u32>> {
+        None
+    }
+    /// Who knows whom in the market of this seed: through whom a treatment may reach others. `None` where the market knows of
+    /// no friendships.
+    fn friendships(&self, _seed: Seed) -> Option<Friendships> {
         None
     }
     /// About how much memory an open market takes for each consumer; 0 where that is next to nothing.

@@ -1,7 +1,10 @@
 //! Columns of a log as they stand in the file, some thousand rows at a time.
 
+mod texts;
+
 use std::borrow::Cow;
 use std::fmt::Write;
+pub(super) use texts::Texts;
 
 /// A batch of rows.
 #[derive(Debug, Default)]
@@ -39,8 +42,8 @@ impl Chunk {
 pub(super) enum Cells {
     /// Numbers; NaN where there is none.
     Numbers(Vec<f64>),
-    /// Texts or bytes, one after the other, with their ends.
-    Texts { bytes: Vec<u8>, ends: Vec<usize> },
+    /// Texts or bytes.
+    Texts(Texts),
     /// Lists of numbers, one after the other, with their ends.
     Lists { numbers: Vec<f64>, ends: Vec<usize> },
 }
@@ -53,16 +56,13 @@ impl Default for Cells {
 
 impl Cells {
     pub(super) fn texts() -> Self {
-        Self::Texts { bytes: Vec::new(), ends: Vec::new() }
+        Self::Texts(Texts::default())
     }
 
     pub(super) fn clear(&mut self) {
         match self {
             Self::Numbers(numbers) => numbers.clear(),
-            Self::Texts { bytes, ends } => {
-                bytes.clear();
-                ends.clear();
-            }
+            Self::Texts(texts) => texts.clear(),
             Self::Lists { numbers, ends } => {
                 numbers.clear();
                 ends.clear();
@@ -70,39 +70,71 @@ impl Cells {
         }
     }
 
-    /// Appends the values of another column of the same kind; an empty column becomes of that kind.
+    /// Its memory as an empty column of numbers.
+    pub(super) fn take_numbers(&mut self) -> Vec<f64> {
+        self.clear();
+        if let Self::Numbers(numbers) = self { std::mem::take(numbers) } else { Vec::new() }
+    }
+
+    /// Its memory as an empty column of texts.
+    pub(super) fn take_texts(&mut self) -> Texts {
+        self.clear();
+        if let Self::Texts(texts) = self { std::mem::take(texts) } else { Texts::default() }
+    }
+
+    /// Its memory as an empty column of lists: numbers and ends.
+    pub(super) fn take_lists(&mut self) -> (Vec<f64>, Vec<usize>) {
+        self.clear();
+        if let Self::Lists { numbers, ends } = self {
+            (std::mem::take(numbers), std::mem::take(ends))
+        } else {
+            (Vec::new(), Vec::new())
+        }
+    }
+
+    /// Appends the values of another column; an empty one becomes of its kind first.
     fn append(&mut self, other: &Self) {
-        let shift = |ends: &mut Vec<usize>, by: usize, more: &[usize]| ends.extend(more.iter().map(|end| by + end));
-        match (&mut *self, other) {
+        if std::mem::discriminant(self) != std::mem::discriminant(other) {
+            *self = match other {
+                Self::Numbers(_) => Self::Numbers(Vec::new()),
+                Self::Texts(_) => Self::texts(),
+                Self::Lists { .. } => Self::Lists { numbers: Vec::new(), ends: Vec::new() },
+            };
+        }
+        match (self, other) {
             (Self::Numbers(numbers), Self::Numbers(more)) => numbers.extend_from_slice(more),
-            (Self::Texts { bytes, ends }, Self::Texts { bytes: more, ends: more_ends }) => {
-                shift(ends, bytes.len(), more_ends);
-                bytes.extend_from_slice(more);
+            (Self::Texts(texts), Self::Texts(more)) => {
+                (0..more.of_row().len()).for_each(|row| texts.push(more.bytes(row)));
             }
             (Self::Lists { numbers, ends }, Self::Lists { numbers: more, ends: more_ends }) => {
-                shift(ends, numbers.len(), more_ends);
+                let length = numbers.len();
+                ends.extend(more_ends.iter().map(|end| length + end));
                 numbers.extend_from_slice(more);
             }
-            (own, Self::Numbers(more)) => *own = Self::Numbers(more.clone()),
-            (own, Self::Texts { bytes, ends }) => *own = Self::Texts { bytes: bytes.clone(), ends: ends.clone() },
-            (own, Self::Lists { numbers, ends }) => {
-                *own = Self::Lists { numbers: numbers.clone(), ends: ends.clone() };
-            }
+            _ => {}
         }
     }
 
     pub(super) fn push_text(&mut self, text: &[u8]) {
-        if let Self::Texts { bytes, ends } = self {
-            bytes.extend_from_slice(text);
-            ends.push(bytes.len());
+        if let Self::Texts(texts) = self {
+            texts.push(text);
         }
     }
 
     /// The bytes of a text; empty for other columns.
     pub(super) fn bytes(&self, row: usize) -> &[u8] {
         match self {
-            Self::Texts { bytes, ends } => &bytes[if row == 0 { 0 } else { ends[row - 1] }..ends[row]],
+            Self::Texts(texts) => texts.bytes(row),
             _ => &[],
+        }
+    }
+
+    /// Whether nothing stands there.
+    pub(super) fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Numbers(numbers) => numbers[row].is_nan(),
+            Self::Texts(texts) => String::from_utf8_lossy(texts.bytes(row)).trim().is_empty(),
+            Self::Lists { .. } => false,
         }
     }
 
@@ -111,7 +143,7 @@ impl Cells {
         match self {
             Self::Numbers(numbers) if numbers[row].is_nan() => Err(Cow::Borrowed("")),
             Self::Numbers(numbers) => Ok(numbers[row]),
-            Self::Texts { .. } => {
+            Self::Texts(_) => {
                 let text = String::from_utf8_lossy(self.bytes(row));
                 match text.parse::<f64>() {
                     Ok(number) => Ok(number),
@@ -128,12 +160,10 @@ impl Cells {
     pub(super) fn text<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
         scratch.clear();
         match self {
-            Self::Numbers(numbers) if numbers[row].is_nan() => {}
-            // Writing to a string cannot fail.
             Self::Numbers(numbers) => {
-                let _ = write!(scratch, "{}", numbers[row]);
+                named_number(numbers[row], scratch);
             }
-            Self::Texts { .. } => {
+            Self::Texts(_) => {
                 let text = String::from_utf8_lossy(self.bytes(row));
                 scratch.push_str(&named(&text));
             }
@@ -150,7 +180,7 @@ impl Cells {
                 numbers.extend_from_slice(&all[if row == 0 { 0 } else { ends[row - 1] }..ends[row]]);
                 Ok(())
             }
-            Self::Texts { .. } => {
+            Self::Texts(_) => {
                 let text = String::from_utf8_lossy(self.bytes(row));
                 let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
                 let parts = inner.split([',', ';', ' ']).filter(|part| !part.is_empty());
@@ -165,6 +195,16 @@ impl Cells {
             Self::Numbers(_) => Err(Cow::Borrowed("a number")),
         }
     }
+}
+
+/// A number as a name: nothing where there is none.
+pub(super) fn named_number(number: f64, scratch: &mut String) -> &str {
+    scratch.clear();
+    if !number.is_nan() {
+        // Writing to a string cannot fail.
+        let _ = write!(scratch, "{number}");
+    }
+    scratch
 }
 
 /// A name, with whole numbers written without a point.

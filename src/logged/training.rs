@@ -121,11 +121,17 @@ impl TrainingLog {
         None
     }
 
-    /// Lets an agent learn from all of it; `progress` hears of every file and tick.
+    /// Ticks of all files together.
+    #[must_use]
+    pub fn ticks(&self) -> u64 {
+        self.files.iter().map(|file| u64::from(file.ticks)).sum()
+    }
+
+    /// Lets an agent learn from all of it; `progress` hears of every tick.
     ///
     /// # Errors
     /// Where the agent diverges, or the log can no longer be read.
-    pub fn teach(&self, agent: &mut dyn Agent, seed: Seed, progress: &dyn Fn(u64)) -> Result<Learning, TeachingError> {
+    pub fn teach(&self, agent: &mut dyn Agent, seed: Seed, progress: &dyn Fn()) -> Result<Learning, TeachingError> {
         let ticks = self.files.iter().map(|file| file.ticks).max().unwrap_or(1);
         let consumers = self.files.iter().map(|file| file.consumers).max().unwrap_or(0);
         let markets = u32::try_from(self.files.len()).unwrap_or(u32::MAX);

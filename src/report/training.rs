@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// Why a training did not finish.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// The folder, the threads, a file.
+    /// The folder, a file.
     #[error(transparent)]
     Run(#[from] RunError),
     /// An agent cannot learn from the log.
@@ -88,24 +88,14 @@ pub fn train_to_folder(
             return Err(TrainError::Unsuited { policy: contestant.name.clone(), why, help });
         }
     }
-    let mut pool = rayon::ThreadPoolBuilder::new();
-    if let Some(threads) = options.threads {
-        pool = pool.num_threads(threads);
-    }
-    let pool = pool.build().map_err(|error| RunError::Threads {
-        threads: options.threads.unwrap_or_default(),
-        reason: error.to_string(),
-    })?;
     let work = Work { out: &options.out, force: options.force, resume: false, begun: None, is_same: &|_| false };
     let folder = Partial::open(experiment, work)?;
-    progress.begin(log.rows() * learners.len() as u64, 0);
+    progress.begin(log.ticks() * learners.len() as u64, 0);
     let mut taught = Vec::new();
     for &contestant in learners {
         let Contender::Learner(fresh) = &contestant.contender else { continue };
         let mut agent = fresh();
-        let hear = |rows: u64| (0..rows).for_each(|_| progress.advance());
-        // The hearer stays on this thread: the agent alone works on the pool.
-        let learning = log.teach(agent.as_mut(), experiment.seed, &hear);
+        let learning = log.teach(agent.as_mut(), experiment.seed, &|| progress.advance());
         let learning = learning.map_err(|source| TrainError::Teaching { policy: contestant.name.clone(), source })?;
         keep(folder.path(), contestant, experiment, |to| agent.save(to)).map_err(RunError::file(folder.path()))?;
         taught.push(Taught { contestant, learning });
@@ -126,7 +116,7 @@ pub fn train_to_folder(
         "command": options.command,
         "instruction_set": instruction_set(),
         "operating_system": std::env::consts::OS,
-        "threads": pool.current_num_threads(),
+        "threads": rayon::current_num_threads(),
         "started_at": progress.started_at(),
         "seconds": (progress.seconds() * 1e3).round() / 1e3,
     });

@@ -69,8 +69,8 @@ impl Columns {
     }
 
     /// In the order in which they are read.
-    pub(super) fn names(&self) -> Vec<&str> {
-        self.names.iter().map(String::as_str).collect()
+    pub(super) fn names(&self) -> Vec<Option<&str>> {
+        self.names.iter().map(|name| Some(name.as_str())).collect()
     }
 
     /// Whether rewards of windows are read.

@@ -36,8 +36,8 @@ pub(super) struct Lesson<'a> {
     pub seed: Seed,
     pub agent: &'a mut dyn Agent,
     pub learning: &'a mut Learning,
-    /// Hears how many rows were taught.
-    pub progress: &'a dyn Fn(u64),
+    /// Hears of every tick.
+    pub progress: &'a dyn Fn(),
 }
 
 /// Rows of one shard.
@@ -71,8 +71,8 @@ impl Lesson<'_> {
                     continue;
                 }
                 earned += self.tick(tick, &chunk, &mut batch)?;
-                (self.progress)(chunk.rows.len() as u64);
             }
+            (self.progress)();
             worth += weights[tick as usize] * earned;
             let mean = earned / f64::from(self.file.consumers.max(1));
             self.learning.note(self.market, tick, &vec![("reward_per_consumer", mean)]);
@@ -98,7 +98,7 @@ impl Lesson<'_> {
             }
             earned += batch.decisions.iter().map(|decision| f64::from(decision.reward)).sum::<f64>();
             self.observe(tick, chunk, first, batch);
-            self.shard(tick, self.seed.derive(tick, shard), batch)?;
+            self.shard(tick, shard, batch)?;
         }
         Ok(earned)
     }
@@ -136,7 +136,7 @@ impl Lesson<'_> {
     }
 
     /// Teaches the rows of one shard in one tick.
-    fn shard(&mut self, tick: u32, seed: Seed, batch: &mut Batch) -> Result<(), Diverged> {
+    fn shard(&mut self, tick: u32, shard: u32, batch: &mut Batch) -> Result<(), Diverged> {
         let looks_ahead = self.agent.is_sequential();
         let is_last = looks_ahead && tick + 1 == self.file.ticks;
         let is_one_shot = looks_ahead && self.file.ticks == 1;
@@ -147,7 +147,7 @@ impl Lesson<'_> {
         let rows: Vec<usize> = (0..batch.decisions.len()).filter(|&row| learns(&batch.decisions[row])).collect();
         batch.pick(&rows, looks_ahead, is_one_shot);
         if !rows.is_empty() {
-            let metrics = self.agent.learn(&batch.transitions(), seed)?;
+            let metrics = self.agent.learn(&batch.transitions(), self.seed.derive(tick, shard))?;
             self.learning.take_in(rows.len() as u64, &metrics);
             self.learning.note(self.market, tick, &metrics);
         }
@@ -156,7 +156,7 @@ impl Lesson<'_> {
             if !left.is_empty() {
                 batch.picked.select(&batch.observation, &left);
                 let ending = Ending { observation: &batch.picked, values: None };
-                let metrics = self.agent.end_episode(&ending, seed)?;
+                let metrics = self.agent.end_episode(&ending, self.seed.derive(tick + 1, shard))?;
                 self.learning.take_in(0, &metrics);
                 self.learning.note(self.market, tick, &metrics);
             }

@@ -148,7 +148,7 @@ fn a_log_is_taught_in_the_order_of_ticks_and_shards_to_the_last_bit() {
     log(folder.path(), &toy, Reward::Tick, 1);
     let opened = open(&folder.path().join("uniform-*.parquet"), &toy, Reward::Tick);
     let mut agent = Listener::default();
-    let learning = opened.teach(&mut agent, Seed::new(1), &|_| {}).unwrap();
+    let learning = opened.teach(&mut agent, Seed::new(1), &|| {}).unwrap();
     let expected: Vec<Heard> = lived(&toy, 0).into_iter().chain(lived(&toy, 1)).collect();
     assert_eq!(agent.heard.len(), expected.len());
     for (heard, expected) in agent.heard.iter().zip(&expected) {
@@ -170,7 +170,7 @@ fn agents_that_look_ahead_see_the_last_decisions_as_where_episodes_stop() {
     let toy = Toy { ends: Some(4), ..Toy::new(2_100, 3) };
     let path = log(folder.path(), &toy, Reward::Window { ticks: 2 }, 0);
     let mut agent = Listener { looks_ahead: true, ..Listener::default() };
-    let learning = open(&path, &toy, Reward::Window { ticks: 2 }).teach(&mut agent, Seed::new(1), &|_| {}).unwrap();
+    let learning = open(&path, &toy, Reward::Window { ticks: 2 }).teach(&mut agent, Seed::new(1), &|| {}).unwrap();
     let expected = lived(&toy, 0);
     // Two ticks of three shards as they were lived, whatever window the scenario rewards.
     assert!(agent.heard[..6] == expected[..6]);
@@ -194,7 +194,7 @@ fn other_agents_learn_from_windows_that_closed() {
     let (toy, reward) = (Toy::new(1_500, 5), Reward::Window { ticks: 3 });
     let path = log(folder.path(), &toy, reward, 0);
     let mut agent = Listener::default();
-    open(&path, &toy, reward).teach(&mut agent, Seed::new(1), &|_| {}).unwrap();
+    open(&path, &toy, reward).teach(&mut agent, Seed::new(1), &|| {}).unwrap();
     let expected = lived(&toy, 0);
     // Windows of the last two ticks are cut off.
     assert_eq!(agent.heard.iter().map(|one| one.observation.tick).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2]);
@@ -210,7 +210,7 @@ fn in_a_log_of_one_tick_every_decision_ends_its_episode() {
     let toy = Toy::new(300, 1);
     let path = log(folder.path(), &toy, Reward::Tick, 0);
     let mut agent = Listener { looks_ahead: true, ..Listener::default() };
-    open(&path, &toy, Reward::Tick).teach(&mut agent, Seed::new(1), &|_| {}).unwrap();
+    open(&path, &toy, Reward::Tick).teach(&mut agent, Seed::new(1), &|| {}).unwrap();
     assert_eq!((agent.heard.len(), agent.stopped.len()), (1, 0));
     assert_eq!((agent.heard[0].actions.len(), agent.heard[0].terminated.contains(&false)), (300, false));
 }

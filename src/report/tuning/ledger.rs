@@ -28,10 +28,12 @@ impl<'a> Pieces<'a> {
         Self { folder: folder.join(UNITS).join(SEARCH), progress }
     }
 
-    /// How many are done.
+    /// How many are done, with the units of the last comparison.
     pub(super) fn count(&self) -> u64 {
         let is_done = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "json");
-        fs::read_dir(&self.folder).map_or(0, |entries| entries.flatten().filter(is_done).count() as u64)
+        let count =
+            |folder: &Path| fs::read_dir(folder).map_or(0, |entries| entries.flatten().filter(is_done).count() as u64);
+        count(&self.folder) + self.folder.parent().map_or(0, count)
     }
 
     fn path(&self, piece: Piece) -> PathBuf {
