@@ -1,6 +1,6 @@
 //! Policies and agents: what decides. An agent knows only its observation.
 //!
-//! Fixed policies: [`none`], [`always`], [`rule`], [`uniform`], [`table`]. Bandits that learn one value per action and
+//! Fixed policies: [`none`], [`always`], [`rule`], [`uniform`], [`table`], and [`saved`], an agent that was trained before. Bandits that learn one value per action and
 //! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`], and two that forget: [`sliding_window_ucb`],
 //! [`discounted_thompson`]. Bandits that learn linear models of the features: `epsilon_greedy`, `boltzmann`, `lin_ucb`,
 //! `lin_thompson`, `logistic_thompson`, `square_cb`, and `discounted_lin_ucb`, which forgets. Beyond the best expected
@@ -31,6 +31,7 @@ pub mod ranking;
 pub mod reward_range;
 pub mod rule;
 mod sampling;
+pub mod saved;
 mod segment;
 pub mod sliding_window_ucb;
 pub mod softmax_linear;
@@ -75,7 +76,7 @@ pub struct AgentBuild {
 
 /// All fixed policies.
 pub const POLICIES: &[Entry<PolicyBuild>] =
-    &[none::ENTRY, always::ENTRY, rule::ENTRY, uniform::ENTRY, table::ENTRY, softmax_linear::ENTRY];
+    &[none::ENTRY, always::ENTRY, rule::ENTRY, uniform::ENTRY, table::ENTRY, softmax_linear::ENTRY, saved::ENTRY];
 
 /// All learning agents.
 pub const AGENTS: &[Entry<AgentBuild>] = &[

@@ -12,7 +12,9 @@ mod list;
 mod new;
 pub mod run;
 mod schema;
+mod train;
 mod trap;
+mod tune;
 mod validate;
 
 use arguments::{Arguments, Command};
@@ -40,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Evaluate(arguments) => evaluate::execute(&arguments),
         Command::ExplainConsumer(arguments) => explain_consumer::execute(&arguments),
         Command::Experiment(arguments) => experiment::execute(&arguments),
+        Command::Train(arguments) => train::execute(&arguments),
+        Command::Tune(arguments) => tune::execute(&arguments),
     }
 }
 

@@ -6,6 +6,7 @@
 //! whether an uncoupled market runs shard by shard (all ticks of a shard while it is in cache) or tick by tick.
 
 mod judging;
+mod learning_series;
 mod maturing;
 mod periods;
 mod record;
@@ -13,6 +14,7 @@ mod training;
 mod truth;
 
 pub use judging::{DecisionSink, Recorder, judge, judge_by_period};
+pub use learning_series::{LearningPoint, LearningSeries};
 pub use maturing::Matured;
 pub use periods::Period;
 pub use record::{CONTACT_BINS, ConsumerRecord, Record};

@@ -23,6 +23,7 @@ mod spread;
 mod summary;
 mod tally;
 pub mod trial;
+pub mod tuning;
 mod unmasked;
 mod verdict;
 
@@ -34,7 +35,8 @@ pub use interval::IntervalKind;
 pub use metric::{Metric, mean_of, ratio_of};
 pub use spread::Spread;
 pub use summary::{
-    Held, Lead, LearningSummary, MetricTable, PolicySummary, Summary, Title, cumulative_incremental_profit, summarise,
+    Held, Lead, LearningSummary, MetricTable, PolicySummary, Summary, Title, cumulative_incremental_profit,
+    incremental, summarise,
 };
 pub use unmasked::Unmasked;
 

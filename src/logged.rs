@@ -26,6 +26,7 @@ mod source;
 mod spread;
 mod stream;
 mod target;
+pub mod training;
 mod twin;
 
 pub use file::{Evaluation, is_evaluation, load, parse};

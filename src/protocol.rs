@@ -7,6 +7,7 @@ mod draw;
 mod events;
 mod friendships;
 mod kpi;
+mod made_for;
 mod space;
 mod story;
 
@@ -14,6 +15,7 @@ pub use draw::{LaneDraw, policy_uniforms};
 pub use events::{Event, EventKind, Events};
 pub use friendships::Friendships;
 pub use kpi::{Kpi, Tally};
+pub use made_for::{MadeFor, SeenFeature};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
 pub use story::{Forbidden, Happening, Story};
 

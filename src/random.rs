@@ -87,6 +87,8 @@ pub enum Purpose {
     Weights = 31,
     /// Which transitions are learned from again.
     Replay = 32,
+    /// Values that a search for parameters tries.
+    Tuning = 40,
 }
 
 /// The seed of an experiment or of one part of it; the key of the generator.

@@ -3,8 +3,13 @@
 //! One declaration of a parameter (name, kind, default, range, meaning) gives the check of a file, the JSON Schema, the
 //! help text and the value that `build` reads. Nothing is written twice.
 
+mod tuning;
+
+pub use tuning::Tuning;
+
 use std::collections::BTreeMap;
 use std::ops::Range as Place;
+use std::sync::Arc;
 
 /// One thing that a file can name: an agent, a policy, a channel, a response module, …
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub struct Parameter {
     pub kind: Kind,
     /// Whether the file must give it.
     pub required: bool,
+    /// Where a search for good values draws them; `None` where it leaves the parameter as it is.
+    pub tuning: Option<Tuning>,
 }
 
 /// Type, default and range of a parameter. Without a default and not required, the value may be absent.
@@ -99,6 +106,8 @@ pub enum Kind {
     },
     /// A table of numbers in a CSV file (header line, then rows), its path relative to the scenario file.
     Csv,
+    /// A saved agent: the path of its file, relative to the scenario file; what it was made for stands beside it.
+    Saved,
     /// Numbers under free names, such as the coefficients of features.
     Coefficients,
     /// A table of further keys; absent where the file is silent.
@@ -177,7 +186,7 @@ impl Range {
 
 impl Parameter {
     const fn new(name: &'static str, kind: Kind, summary: &'static str) -> Self {
-        Self { name, summary, kind, required: false }
+        Self { name, summary, kind, required: false, tuning: None }
     }
 
     /// A number with a default.
@@ -259,6 +268,8 @@ pub enum Value {
     Texts(Vec<String>),
     /// Of [`Kind::Csv`].
     Csv(NumericTable),
+    /// Of [`Kind::Saved`].
+    Saved(SavedAgent),
     /// Of [`Kind::Coefficients`], in the order of the file.
     Coefficients(Vec<(String, f64)>),
     /// Of [`Kind::Table`].
@@ -274,6 +285,17 @@ pub struct NumericTable {
     pub header: Vec<String>,
     /// Rows, each as long as the header.
     pub rows: Vec<Vec<f64>>,
+}
+
+/// The files of a saved agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedAgent {
+    /// As the file that names it writes it.
+    pub path: String,
+    /// What the agent wrote.
+    pub agent: Arc<[u8]>,
+    /// What stands beside it: what it is and what it was made for.
+    pub description: Arc<[u8]>,
 }
 
 /// The values of all declared parameters of an entry: what the file said, defaults elsewhere.
@@ -443,6 +465,15 @@ impl Values {
         }
     }
 
+    /// A saved agent, if present.
+    #[must_use]
+    pub fn saved(&self, name: &str) -> Option<&SavedAgent> {
+        match self.get(name) {
+            Some(Value::Saved(saved)) => Some(saved),
+            _ => None,
+        }
+    }
+
     /// A table of further keys, if present.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&Values> {
@@ -473,7 +504,7 @@ fn default_of(kind: &Kind) -> Option<Value> {
         Kind::Texts { default } => {
             default.map(|texts| Value::Texts(texts.iter().map(|text| (*text).to_owned()).collect()))
         }
-        Kind::Csv | Kind::Coefficients | Kind::Table { .. } | Kind::Tables { .. } => None,
+        Kind::Csv | Kind::Saved | Kind::Coefficients | Kind::Table { .. } | Kind::Tables { .. } => None,
     }
 }
 

@@ -9,13 +9,16 @@ pub mod experiment;
 pub mod explain;
 mod figure;
 mod folder;
+mod learning;
 mod lock;
 mod manifest;
 mod page;
 mod table;
+pub mod training;
 pub mod trap;
 pub mod trial;
 mod truth;
+pub mod tuning;
 mod units;
 
 pub use decisions::{DecisionLog, LogHeader};
@@ -26,8 +29,8 @@ use table::series_csv;
 pub use table::{screen, table_csv};
 pub use truth::TruthLog;
 
-use crate::episode::Reward;
-use crate::evaluation::{Comparison, Contestant, Results, Summary, Title, summarise};
+use crate::episode::{Learning, Reward};
+use crate::evaluation::{Comparison, Contestant, Results, Summary, Title, Unit, summarise};
 use crate::oracle::ORACLES;
 use crate::scenario::Experiment;
 use std::io;
@@ -123,8 +126,13 @@ pub enum RunError {
         source: io::Error,
     },
     /// An earlier run was interrupted and can go on.
-    #[error("`{partial}` holds an interrupted run: go on with `mercato run --resume {partial}`, or discard it with --force", partial = .0.display())]
-    Interrupted(PathBuf),
+    #[error("`{0}` holds an interrupted {command}: go on with `mercato {command} --resume {0}`, or discard it with --force", partial.display())]
+    Interrupted {
+        /// Where.
+        partial: PathBuf,
+        /// Of which command.
+        command: &'static str,
+    },
     /// The folder is being written to.
     #[error("another run is writing there: `{}` is in use{}", path.display(), process.map_or_else(String::new, |id| format!(" by process {id}")))]
     Busy {
@@ -144,7 +152,7 @@ pub enum RunError {
         suggestion: Option<String>,
     },
     /// What is to be resumed is of another scenario.
-    #[error("`{}` was begun with another scenario, seed, number of replications or choice of policies; begin anew without --resume", .0.display())]
+    #[error("`{}` was begun with another scenario, seed or other arguments; begin anew without --resume", .0.display())]
     OtherRun(PathBuf),
     /// A file or folder cannot be written or read.
     #[error("cannot write `{}`: {source}", path.display())]
@@ -165,6 +173,9 @@ pub enum RunError {
         /// Why.
         reason: String,
     },
+    /// An agent refuses values that it took before.
+    #[error("{0}")]
+    Refused(String),
     /// The figure could not be drawn.
     #[error("cannot draw the figure: {0}")]
     Figure(String),
@@ -181,11 +192,13 @@ impl RunError {
             | Self::NoName(_)
             | Self::NotAFolder(_)
             | Self::NotWritable { .. }
-            | Self::Interrupted(_)
+            | Self::Interrupted { .. }
             | Self::Busy { .. }
             | Self::UnknownPolicy { .. }
             | Self::OtherRun(_) => true,
-            Self::File { .. } | Self::Comparison(_) | Self::Threads { .. } | Self::Figure(_) => false,
+            Self::File { .. } | Self::Comparison(_) | Self::Threads { .. } | Self::Refused(_) | Self::Figure(_) => {
+                false
+            }
         }
     }
 
@@ -233,7 +246,7 @@ pub fn run_to_folder(
         threads: options.threads.unwrap_or_default(),
         reason: error.to_string(),
     })?;
-    let folder = folder::Partial::open(experiment, &selected, options)?;
+    let folder = folder::Partial::of_run(experiment, &selected, options)?;
     let comparison = Comparison {
         world: experiment.world.as_ref(),
         contestants: &selected,
@@ -279,11 +292,23 @@ impl Run<'_> {
         folder.write("summary.json", json.as_bytes())?;
         folder.write("table.csv", table_csv(self.summary).as_bytes())?;
         folder.write("series.csv", series_csv(self).as_bytes())?;
+        if let Some(curves) = self.learning_csv() {
+            folder.write("learning.csv", curves.as_bytes())?;
+        }
         folder.write("figure.svg", figure.as_bytes())?;
         folder.write("report.html", page(self, &figure).as_bytes())?;
         let manifest = manifest::manifest(self, store, progress, threads);
         folder.write("manifest.json", format!("{manifest:#}\n").as_bytes())?;
         Ok(json)
+    }
+
+    fn learning_csv(&self) -> Option<String> {
+        fn learnings(units: &[Unit]) -> Vec<&Learning> {
+            units.iter().filter_map(|unit| unit.learning.as_ref()).collect()
+        }
+        let named = self.comparison.contestants.iter().zip(&self.results.contestants);
+        let policies = named.map(|(contestant, units)| (contestant.name.as_str(), learnings(units)));
+        learning::learning_csv(policies, self.comparison.world.spec().horizon)
     }
 
     fn reward_days(&self) -> f64 {

@@ -18,20 +18,24 @@ mod registries;
 pub(crate) mod rows;
 #[cfg(test)]
 pub(crate) mod satisfies;
+mod saved;
 pub mod schema;
 pub(crate) mod section;
 pub(crate) mod suggestion;
 pub(crate) mod table;
 mod trial;
+mod tunable;
 
 pub use copy::{load_copy, save_copy};
 pub use embedded::{EMBEDDED, Embedded, embedded};
 pub use error::{Code, ScenarioError, ScenarioErrors};
 pub use file::NamedFile;
 pub use memory::refuse_log;
+pub use saved::made_for_path;
 pub use section::is_name;
 pub(crate) use trial::schema::simulated;
 pub use trial::{Arm, Decides, Lineup, Trial, TrialOverrides, is_trial, load_trial, parse_trial};
+pub use tunable::{LearnerAsked, Tunable, written};
 
 use crate::episode::Training;
 use crate::evaluation::{Contender, Contestant, Guardrail};
@@ -71,6 +75,8 @@ pub struct Experiment {
     pub world: Box<dyn World>,
     /// Who competes, in file order.
     pub contestants: Vec<Contestant>,
+    /// Those of them that learn, as the file has them.
+    pub learners: Vec<LearnerAsked>,
     /// What every agent gets before it is judged.
     pub training: Training,
     /// What must hold for exit code 0.
@@ -176,6 +182,7 @@ struct Parts {
     replications: u32,
     world: Box<dyn World>,
     contestants: Vec<Contestant>,
+    learners: Vec<LearnerAsked>,
     training: Training,
     guardrails: Vec<Guardrail>,
 }
@@ -222,8 +229,9 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, overrides: &Overrides, reg
     let plan = checked.plan?;
     let built = plan.build(reader)?;
     let chosen = |name: &String| overrides.policies.is_empty() || overrides.policies.contains(name);
-    let mut contestants = contestant::build(reader, checked.candidates, &built);
+    let (mut contestants, mut learners) = contestant::build(reader, checked.candidates, &built);
     contestants.retain(|contestant| chosen(&contestant.name));
+    learners.retain(|learner| chosen(&learner.name));
     let trains = contestants.iter().any(|contestant| matches!(contestant.contender, Contender::Learner(_)));
     plan.check_memory(reader, &built, trains);
     let reward = checked.reward.and_then(|reward| reward.resolve(reader, built.spec()));
@@ -236,6 +244,7 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, overrides: &Overrides, reg
         replications: overrides.replications.unwrap_or(u32::try_from(header.integer("replications")).unwrap_or(1)),
         world: built.into_world(),
         contestants,
+        learners,
         training,
         guardrails,
     })
@@ -278,6 +287,7 @@ impl Parts {
             replications: self.replications,
             world: self.world,
             contestants: self.contestants,
+            learners: self.learners,
             training: self.training,
             guardrails: self.guardrails,
         }

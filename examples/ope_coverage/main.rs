@@ -13,7 +13,7 @@ use market::{Log, Market, ROUNDS};
 use mercato::evaluation::appraisal::{Appraisal, Appraiser, Asked, Decision, Settings};
 use mercato::evaluation::estimator::ESTIMATORS;
 use mercato::evaluation::experiment::{half_width, mixing_ratio_tightest_at};
-use mercato::evaluation::{Evidence, IntervalKind};
+use mercato::evaluation::{Evidence, IntervalKind, Saved};
 use mercato::random::Seed;
 use mercato::registry::{Values, find};
 use mercato::statistics::mean_and_variance;
@@ -86,7 +86,7 @@ fn judge(log: &Log, interval: IntervalKind) -> Appraisal {
         target: &log.target,
         logging: Some(&log.logging),
         models: [Some(&models[0]), Some(&models[1]), None],
-        direct: [None; 3],
+        saved: Saved::default(),
         factors: &[],
         mixture: None,
     };

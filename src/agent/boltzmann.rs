@@ -14,7 +14,7 @@ use super::linear::{INTERCEPT, Law, Learner, MODEL_OR_MEAN, Model, RIDGE, Row};
 use super::{AgentBuild, linear};
 use crate::math::exp;
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// Boltzmann exploration.
@@ -23,7 +23,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     summary: "soft-max of expected rewards",
     source: "Sutton & Barto 2018, section 2.8; Luce 1959",
     parameters: &[
-        Parameter::number("temperature", 0.1, Range::closed(1e-6, 1e9), "reward that counts as one unit (currency)"),
+        Parameter::number("temperature", 0.1, Range::closed(1e-6, 1e9), "reward that counts as one unit (currency)")
+            .tuned(Tuning::LogUniform { low: 0.001, high: 10.0 }),
         MODEL_OR_MEAN,
         RIDGE,
         INTERCEPT,

@@ -26,7 +26,7 @@ use super::lin_ucb::{ALPHA, EPSILON};
 use super::linear::{INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row, mix_uniform};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Metrics, Observation, Spec, Transitions};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use crate::units::Money;
 use serde::{Deserialize, Serialize};
 
@@ -48,13 +48,15 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             0.1,
             Range::POSITIVE,
             "change of the price after a tick that spends twice its plan",
-        ),
+        )
+        .tuned(Tuning::LogUniform { low: 0.01, high: 1.0 }),
         Parameter::number(
             "pacing",
             1.0,
             Range::NON_NEGATIVE,
             "power of time left / budget left by which the price is scaled",
-        ),
+        )
+        .tuned(Tuning::Uniform { low: 0.0, high: 2.0 }),
         ALPHA,
         MODEL,
         RIDGE,

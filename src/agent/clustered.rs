@@ -25,7 +25,7 @@ use super::thompson::FLOOR;
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
 use crate::random::Seed;
-use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -41,7 +41,8 @@ pub(super) const PRIOR_STRENGTH: Parameter = Parameter::number(
     1.0,
     Range::closed(1e-6, 1e9),
     "number of rewards that the prior mean counts for",
-);
+)
+.tuned(Tuning::LogUniform { low: 0.1, high: 1000.0 });
 
 /// `kind = "clustered"`.
 pub const ENTRY: Entry<AgentBuild> = Entry {
@@ -49,7 +50,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     summary: "Thompson sampling per cluster of consumers who look alike, shrunk to what all of them show",
     source: "Gentile, Li & Zappella 2014, Online clustering of bandits; MacQueen 1967",
     parameters: &[
-        Parameter::integer("clusters", 8, 1, 64, "number of clusters, at most"),
+        Parameter::integer("clusters", 8, 1, 64, "number of clusters, at most")
+            .tuned(Tuning::LogInteger { low: 2, high: 32 }),
         Parameter::of(
             "features",
             Kind::Texts { default: None },

@@ -13,7 +13,7 @@
 use super::linear::{INTERCEPT, Law, Learner, MODEL_OR_MEAN, Model, RIDGE, Row, mix_uniform};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// Epsilon-greedy.
@@ -27,7 +27,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             0.1,
             Range::PROBABILITY,
             "share of decisions drawn uniformly from allowed actions",
-        ),
+        )
+        .tuned(Tuning::LogUniform { low: 0.005, high: 0.5 }),
         MODEL_OR_MEAN,
         RIDGE,
         INTERCEPT,

@@ -4,7 +4,7 @@
 //! fast as one in which there were few. A market that starts again at an earlier tick follows the one before it by one
 //! tick.
 
-use crate::registry::{Parameter, Range, Values};
+use crate::registry::{Parameter, Range, Tuning, Values};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -14,7 +14,8 @@ pub(super) const HALF_LIFE_TICKS: Parameter = Parameter::number(
     30.0,
     Range::POSITIVE,
     "ticks after which an observation counts for half of a new one",
-);
+)
+.tuned(Tuning::LogUniform { low: 5.0, high: 500.0 });
 
 /// How long an observation counts.
 pub(super) const WINDOW_TICKS: Parameter = Parameter::integer(
@@ -23,7 +24,8 @@ pub(super) const WINDOW_TICKS: Parameter = Parameter::integer(
     1,
     u32::MAX as i64,
     "number of latest ticks that are learned from; what is older is forgotten",
-);
+)
+.tuned(Tuning::LogInteger { low: 10, high: 1_000 });
 
 /// How many ticks have gone by, over all markets lived in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

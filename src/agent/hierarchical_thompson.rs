@@ -46,7 +46,7 @@ use super::thompson::FLOOR;
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
 use crate::random::{LANES, Seed};
-use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::OnceLock;
@@ -79,7 +79,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             0.1,
             Range::PROBABILITY,
             "share of the variance of rewards that lies between consumers, before any data",
-        ),
+        )
+        .tuned(Tuning::LogUniform { low: 0.001, high: 0.5 }),
         Parameter::number(
             "stranger_share",
             0.0,

@@ -12,7 +12,7 @@ use super::AgentBuild;
 use super::arms::MODEL;
 use super::index_bandit::{IndexBandit, Width};
 use super::reward_range::{REWARD_HIGH, REWARD_LOW};
-use crate::registry::{Entry, Parameter, Range, Values};
+use crate::registry::{Entry, Parameter, Range, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// The confidence width of KL-UCB.
@@ -32,7 +32,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             0.0,
             Range::NON_NEGATIVE,
             "the paper's c, factor of ln ln t: 3 in its theorem, 0 in its experiments",
-        ),
+        )
+        .tuned(Tuning::Uniform { low: 0.0, high: 3.0 }),
         REWARD_LOW,
         REWARD_HIGH,
         MODEL,

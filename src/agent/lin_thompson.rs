@@ -16,7 +16,7 @@
 use super::linear::{Address, INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row, mix_uniform};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// Number of posterior samples that make a law.
@@ -37,7 +37,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     summary: "posterior sampling of a linear reward",
     source: "Agrawal & Goyal 2013, algorithm 1",
     parameters: &[
-        Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "multiplies the posterior standard deviation"),
+        Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "multiplies the posterior standard deviation")
+            .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 }),
         MODEL,
         RIDGE,
         INTERCEPT,

@@ -18,12 +18,13 @@ use super::linear::blind::BLIND_TO;
 use super::linear::{INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row, mix_uniform};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// How wide the bound is.
 pub const ALPHA: Parameter =
-    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "width of the bound, in posterior standard deviations");
+    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "width of the bound, in posterior standard deviations")
+        .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 });
 
 /// The uniform share of a rule that is otherwise certain.
 pub const EPSILON: Parameter =

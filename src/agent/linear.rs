@@ -48,7 +48,7 @@ pub use sampling::Address;
 use crate::matrix::Matrix;
 use crate::protocol::{Spec, Transitions};
 use crate::random::LANES;
-use crate::registry::{Parameter, Range, Refusal, Values};
+use crate::registry::{Parameter, Range, Refusal, Tuning, Values};
 use bank::{Bank, GROUP};
 use joint::Joint;
 use parts::Parts;
@@ -62,7 +62,8 @@ pub const MODEL: Parameter = Parameter::choice(
     "auto",
     &["auto", "disjoint", "shared", "factored"],
     "how actions share what is learned; auto: disjoint for at most 32 actions, else factored",
-);
+)
+.tuned(Tuning::Choice(&["auto", "shared", "factored"]));
 
 /// The form of the model, or none: what each action earned on average.
 pub const MODEL_OR_MEAN: Parameter = Parameter::choice(
@@ -70,11 +71,13 @@ pub const MODEL_OR_MEAN: Parameter = Parameter::choice(
     "auto",
     &["auto", "disjoint", "shared", "factored", "mean"],
     "how actions share what is learned; mean: no features, sum of rewards / (times taken + ridge)",
-);
+)
+.tuned(Tuning::Choice(&["auto", "shared", "factored", "mean"]));
 
 /// The prior precision of every weight.
 pub const RIDGE: Parameter =
-    Parameter::number("ridge", 1.0, Range::closed(1e-6, 1e9), "prior precision of every weight; Li et al. 2010 take 1");
+    Parameter::number("ridge", 1.0, Range::closed(1e-6, 1e9), "prior precision of every weight; Li et al. 2010 take 1")
+        .tuned(Tuning::LogUniform { low: 0.01, high: 1000.0 });
 
 /// Whether a constant stands before the features.
 pub const INTERCEPT: Parameter =

@@ -17,7 +17,7 @@ use super::lin_thompson::{FLOOR, SAMPLES, Sampler};
 use super::linear::{INTERCEPT, Law, Learner, Link, MODEL, Model, RIDGE, Row};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// Logistic Thompson sampling.
@@ -26,7 +26,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     summary: "posterior sampling of the probability that a decision pays",
     source: "Chapelle & Li 2011, algorithm 3",
     parameters: &[
-        Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "multiplies the posterior standard deviation"),
+        Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "multiplies the posterior standard deviation")
+            .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 }),
         MODEL,
         RIDGE,
         INTERCEPT,

@@ -37,7 +37,7 @@ use super::linear::{INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row, mix_unifo
 use super::segment::Condition;
 use super::{AgentBuild, linear, naming};
 use crate::protocol::{Agent, Metrics, Observation, Spec, Transitions};
-use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "parity_constrained"`.
@@ -70,7 +70,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             1.0,
             Range::NON_NEGATIVE,
             "change of the price by a gap of 1, after the first tick; later it shrinks with the root of the ticks",
-        ),
+        )
+        .tuned(Tuning::LogUniform { low: 0.05, high: 20.0 }),
         ALPHA,
         MODEL,
         RIDGE,

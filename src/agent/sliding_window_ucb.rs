@@ -17,7 +17,7 @@ use super::forgetting::WINDOW_TICKS;
 use super::index_bandit::{IndexBandit, Width};
 use super::reward_range::{REWARD_HIGH, REWARD_LOW};
 use super::ucb1::Hoeffding;
-use crate::registry::{Entry, Parameter, Range, Values};
+use crate::registry::{Entry, Parameter, Range, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// The confidence width of UCB1, under a name of its own.
@@ -37,7 +37,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             0.6,
             Range::NON_NEGATIVE,
             "factor of ln N / n under the root; 0.6 in the experiments of Garivier & Moulines 2011",
-        ),
+        )
+        .tuned(Tuning::LogUniform { low: 0.01, high: 5.0 }),
         REWARD_LOW,
         REWARD_HIGH,
         MODEL,

@@ -15,7 +15,7 @@
 use super::linear::{INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row};
 use super::{AgentBuild, linear};
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// SquareCB.
@@ -24,8 +24,10 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     summary: "probabilities by the inverse gap to the best expected reward",
     source: "Foster & Rakhlin 2020, algorithm 1",
     parameters: &[
-        Parameter::number("gamma_scale", 10.0, Range::POSITIVE, "gamma after one learned row, in 1 / currency"),
-        Parameter::number("gamma_exponent", 0.5, Range::PROBABILITY, "power of learned rows with which gamma grows"),
+        Parameter::number("gamma_scale", 10.0, Range::POSITIVE, "gamma after one learned row, in 1 / currency")
+            .tuned(Tuning::LogUniform { low: 0.1, high: 10_000.0 }),
+        Parameter::number("gamma_exponent", 0.5, Range::PROBABILITY, "power of learned rows with which gamma grows")
+            .tuned(Tuning::Uniform { low: 0.25, high: 0.75 }),
         MODEL,
         RIDGE,
         INTERCEPT,

@@ -8,7 +8,7 @@
 use super::linear::{Model, Row, argmax, mix_uniform};
 use crate::protocol::Transitions;
 use crate::random::LANES;
-use crate::registry::{Parameter, Range, Values};
+use crate::registry::{Parameter, Range, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// What a score must exceed.
@@ -24,11 +24,13 @@ pub(super) const SHARE: Parameter = Parameter::optional_number(
     "share",
     Range { low: 0.0, high: 1.0, low_open: true, high_open: false },
     "contact only those of the highest scores: this share of the consumers that may be contacted; all if absent",
-);
+)
+.tuned(Tuning::Uniform { low: 0.05, high: 1.0 });
 
 /// The randomised share that the regressions learn from.
 pub(super) const EPSILON: Parameter =
-    Parameter::number("epsilon", 0.1, Range::PROBABILITY, "share of decisions drawn uniformly from allowed actions");
+    Parameter::number("epsilon", 0.1, Range::PROBABILITY, "share of decisions drawn uniformly from allowed actions")
+        .tuned(Tuning::LogUniform { low: 0.01, high: 0.3 });
 
 /// Scores that the cut-off is taken from.
 const RECENT_MAX: usize = 4_096;

@@ -28,13 +28,14 @@ use super::{AgentBuild, discounted_thompson, ranking};
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Diverged, Metrics, Observation, Policy, Spec, Transitions, Views};
 use crate::random::{Purpose, Seed, Stream};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 use std::io;
 
 /// What rewards are like.
 pub(super) const LIKELIHOOD: Parameter =
-    Parameter::choice("likelihood", "gaussian", &["beta", "gaussian"], "beta: successes; gaussian: any rewards");
+    Parameter::choice("likelihood", "gaussian", &["beta", "gaussian"], "beta: successes; gaussian: any rewards")
+        .tuned(Tuning::Choice(&["beta", "gaussian"]));
 /// Number of posterior samples.
 pub(super) const SAMPLES: Parameter =
     Parameter::integer("samples", 100, 1, 100_000, "posterior samples that make the law of a tick");
@@ -61,7 +62,8 @@ pub(super) const PRIOR_STRENGTH: Parameter = Parameter::number(
     1.0,
     Range::closed(1e-6, 1e9),
     "gaussian: number of rewards that the prior mean counts for",
-);
+)
+.tuned(Tuning::LogUniform { low: 0.1, high: 1000.0 });
 /// Noise of the Gaussian likelihood.
 pub(super) const NOISE_VARIANCE: Parameter = Parameter::optional_number(
     "noise_variance",

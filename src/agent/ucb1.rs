@@ -12,7 +12,7 @@ use super::AgentBuild;
 use super::arms::MODEL;
 use super::index_bandit::{IndexBandit, Width};
 use super::reward_range::{REWARD_HIGH, REWARD_LOW};
-use crate::registry::{Entry, Parameter, Range, Values};
+use crate::registry::{Entry, Parameter, Range, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// The confidence width of UCB1.
@@ -32,7 +32,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
             2.0,
             Range::NON_NEGATIVE,
             "factor of ln t / n under the root; 2 in Auer et al. 2002",
-        ),
+        )
+        .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 }),
         REWARD_LOW,
         REWARD_HIGH,
         MODEL,

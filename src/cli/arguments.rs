@@ -1,10 +1,14 @@
 //! What can be written after `mercato`.
 
 mod experiment;
+mod train;
 mod trial;
+mod tune;
 
 pub use experiment::{AnalyseArguments, PowerArguments};
+pub use train::TrainArguments;
 pub use trial::TrialArguments;
+pub use tune::{BudgetName, TuneArguments};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -39,6 +43,10 @@ pub enum Command {
     ExplainConsumer(ExplainConsumer),
     /// Plan experiments, and say what they show
     Experiment(Experiment),
+    /// Let agents learn from the decision log of another policy
+    Train(TrainArguments),
+    /// Search for good parameters of an agent: random values, halved again and again
+    Tune(TuneArguments),
 }
 
 /// `mercato run`.

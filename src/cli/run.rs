@@ -55,16 +55,21 @@ fn options(arguments: &Run, experiment: &Experiment) -> Result<Options, String> 
     };
     let begun = read_resume(partial)
         .map_err(|error| format!("`{}` holds no run that can be resumed: {error}", partial.display()))?;
-    let text = partial.components().collect::<PathBuf>().to_string_lossy().into_owned();
-    let Some(out) = text.strip_suffix(".partial") else {
-        return Err(format!("`{}` does not end in .partial: give the folder that an interrupted run left", text));
-    };
-    options.out = PathBuf::from(out);
+    options.out = finished_folder(partial)?;
     options.log = begun.log;
     options.log_probabilities = begun.log_probabilities;
     options.force |= begun.force;
     options.resume = true;
     Ok(options)
+}
+
+/// `DIR` of `DIR.partial`.
+pub(super) fn finished_folder(partial: &Path) -> Result<PathBuf, String> {
+    let text = partial.components().collect::<PathBuf>().to_string_lossy().into_owned();
+    match text.strip_suffix(".partial") {
+        Some(out) => Ok(PathBuf::from(out)),
+        None => Err(format!("`{text}` does not end in .partial: give the folder that an interruption left")),
+    }
 }
 
 fn default_folder(experiment: &Experiment) -> PathBuf {

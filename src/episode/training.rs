@@ -5,6 +5,7 @@
 //! to in waves of one shard each, as a mailing is rolled out: each shard is decided by the agent that has learned from
 //! the shards before it. Only what has matured is learned from, so a window longer than the tick still teaches nothing.
 
+use super::learning_series::LearningSeries;
 use super::maturing::Window;
 use super::{Exchange, Training, discount_weights};
 use crate::matrix::Matrix;
@@ -37,6 +38,9 @@ pub struct Learning {
     /// What the agent told of its learning, by name: the last finite value; for `rewards_outside_range…`, the total of
     /// the counts, or the mean over rows where the name ends in `_share`.
     pub metrics: BTreeMap<String, f64>,
+    /// The same tick by tick, for agents that look ahead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub series: Option<LearningSeries>,
 }
 
 /// Metrics of this beginning count rewards outside the range that the agent was told to expect.
@@ -45,6 +49,19 @@ const OUTSIDE_RANGE: &str = "rewards_outside_range";
 const SHARE: &str = "_share";
 
 impl Learning {
+    /// Nothing learned yet; with a series over markets of so many ticks, or without.
+    #[must_use]
+    pub fn new(with_series: bool, ticks: u32) -> Self {
+        Self { series: with_series.then(|| LearningSeries::new(ticks)), ..Self::default() }
+    }
+
+    /// Adds what was told at a tick to the series, where there is one.
+    pub fn note(&mut self, market: u32, tick: u32, metrics: &Metrics) {
+        if let Some(series) = &mut self.series {
+            series.note(market, tick, metrics);
+        }
+    }
+
     /// Share of the rewards that lay outside the range that the agent was told to expect; `None` where it tells nothing
     /// of the kind, or learned from nothing.
     #[must_use]
@@ -54,8 +71,8 @@ impl Learning {
         (rows > 0.0).then(|| value / rows)
     }
 
-    /// Takes in one batch.
-    fn learned(&mut self, rows: u64, metrics: &Metrics) {
+    /// Takes in what was told of one batch of so many rows.
+    pub fn take_in(&mut self, rows: u64, metrics: &Metrics) {
         let before = self.rows as f64;
         self.rows += rows;
         for &(name, value) in metrics.iter().filter(|(_, value)| value.is_finite()) {
@@ -104,7 +121,7 @@ pub fn train(
     replication: u32,
 ) -> Result<Learning, TrainingError> {
     let consumers = f64::from(world.spec().consumers.max(1));
-    let mut learning = Learning::default();
+    let mut learning = Learning::new(agent.is_sequential(), world.spec().horizon);
     agent.begin_training(&training.plan(world.spec()));
     let (mut regret, mut has_regret) = (0.0, world.optimal_value().is_none());
     for episode in 0..training.episodes {
@@ -119,8 +136,9 @@ pub fn train(
     }
     let last = Seed::new(training.seeds.last().copied().unwrap_or(0)).derive(CONCLUSION_PART, replication);
     let metrics = agent.conclude(last)?;
-    learning.learned(0, &metrics);
+    learning.take_in(0, &metrics);
     let markets = learning.returns_per_consumer.len();
+    learning.note(markets as u32, 0, &metrics);
     learning.regret_per_consumer = match world.optimal_value() {
         _ if markets == 0 => None,
         Some(optimum) => Some(optimum - learning.return_per_consumer()),
@@ -143,8 +161,9 @@ fn live(
     with_regret: bool,
     learning: &mut Learning,
 ) -> Result<Lived, TrainingError> {
-    let horizon = environment.spec().horizon;
+    let (horizon, consumers) = (environment.spec().horizon, environment.spec().consumers);
     let weights = discount_weights(environment.spec().discount, horizon);
+    let number = learning.returns_per_consumer.len() as u32;
     let learning_seed = market.derive(LEARNING_PART, 0);
     let window_ticks = if agent.is_sequential() { 1 } else { training.reward.ticks() };
     let mut lanes: Vec<Lane> = environment.shards_mut().iter().map(|_| Lane::new(window_ticks, with_regret)).collect();
@@ -168,7 +187,8 @@ fn live(
                 let index = (wave * wave_shards + offset) as u32;
                 if let Some(batch) = lane.window.matured().and_then(|step| step.transitions()) {
                     let metrics = agent.learn(&batch, tick_seed.derive(0, index))?;
-                    learning.learned(batch.actions.len() as u64, &metrics);
+                    learning.take_in(batch.actions.len() as u64, &metrics);
+                    learning.note(number, tick, &metrics);
                 }
             }
         }
@@ -177,6 +197,7 @@ fn live(
         // What the tick earned, and what better choices would have.
         let profit: Money = lanes.iter().map(|lane| lane.profit).sum();
         lived.discounted_profit += weights[tick as usize] * profit.amount();
+        learning.note(number, tick, &vec![("profit_per_consumer", profit.amount() / f64::from(consumers.max(1)))]);
         lived.regret = lanes.iter().try_fold(lived.regret.unwrap_or(0.0), |sum, lane| Some(sum + lane.regret?));
     }
     if agent.is_sequential() {
@@ -200,7 +221,8 @@ fn stop(
     for (index, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.observation.rows() > 0) {
         let ending = Ending { observation: &stop.observation, values: stop.values.as_deref() };
         let metrics = agent.end_episode(&ending, seed.derive(0, index as u32))?;
-        learning.learned(0, &metrics);
+        learning.take_in(0, &metrics);
+        learning.note(learning.returns_per_consumer.len() as u32, stop.observation.tick, &metrics);
     }
     Ok(())
 }
@@ -279,14 +301,14 @@ mod tests {
     fn counts_add_up_shares_are_weighted_and_other_metrics_keep_their_last_finite_value() {
         let mut learning = Learning::default();
         let share = "rewards_outside_range_share";
-        learning.learned(10, &vec![("loss", 3.0), ("rewards_outside_range", 4.0)]);
-        learning.learned(30, &vec![("loss", 2.0), ("rewards_outside_range", 8.0)]);
-        learning.learned(0, &vec![("loss", f64::NAN)]);
+        learning.take_in(10, &vec![("loss", 3.0), ("rewards_outside_range", 4.0)]);
+        learning.take_in(30, &vec![("loss", 2.0), ("rewards_outside_range", 8.0)]);
+        learning.take_in(0, &vec![("loss", f64::NAN)]);
         assert_eq!((learning.metrics["loss"], learning.metrics["rewards_outside_range"]), (2.0, 12.0));
         assert_eq!((learning.rows, learning.share_outside_range()), (40, Some(0.3)));
         let mut shares = Learning::default();
-        shares.learned(10, &vec![(share, 0.5)]);
-        shares.learned(30, &vec![(share, 0.1)]);
+        shares.take_in(10, &vec![(share, 0.5)]);
+        shares.take_in(30, &vec![(share, 0.1)]);
         assert!((shares.share_outside_range().unwrap() - 0.2).abs() < 1e-12);
         assert_eq!(Learning::default().share_outside_range(), None);
     }

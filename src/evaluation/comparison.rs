@@ -11,10 +11,10 @@ use std::io;
 
 /// Parts of the seed of a run: the judged markets, the draws of the policies on them.
 const MARKET_PART: u32 = 1;
-const POLICY_PART: u32 = 2;
+pub(super) const POLICY_PART: u32 = 2;
 /// With more consumers than this, contestants are judged one after the other, each on all threads: memory stays
 /// bounded by one market (or part of it) and one copy. Never changes a result.
-const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
+pub(super) const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
 
 /// The seed of the market of a replication, the same for all contestants.
 #[must_use]

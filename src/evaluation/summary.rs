@@ -473,8 +473,10 @@ fn exact_gains(units: &[Unit], baseline: &[Unit]) -> Option<Vec<f64>> {
     units.iter().zip(baseline).map(|(unit, twin)| Some(unit.exact_value? - twin.exact_value?)).collect()
 }
 
-/// The paired difference of value per consumer.
-fn incremental(units: &[Unit], others: &[Unit]) -> Metric {
+/// The paired difference of value per consumer: discounted profit and terminal value less the other's, on the same markets
+/// with the same luck.
+#[must_use]
+pub fn incremental(units: &[Unit], others: &[Unit]) -> Metric {
     let gains = units.first().zip(others.first()).and_then(|(unit, other)| unit.gains_over(other));
     mean_of(&incremental_values(units, others), gains)
 }

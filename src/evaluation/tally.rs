@@ -121,7 +121,19 @@ impl Tally {
     }
 
     fn add(&mut self, evidence: &Evidence<'_>, estimators: &[&dyn Estimator]) -> Result<(), MissingEvidence> {
-        let Self { slots, ledger, columns, terms, slot_of_round, weights, direct, logged, by_mixture, mixed_weights, .. } = self;
+        let Self {
+            slots,
+            ledger,
+            columns,
+            terms,
+            slot_of_round,
+            weights,
+            direct,
+            logged,
+            by_mixture,
+            mixed_weights,
+            ..
+        } = self;
         for fit in Fit::ALL {
             let needed = estimators.iter().any(|estimator| estimator.needs().models[fit as usize]);
             if let (true, Some(table)) = (needed, evidence.models[fit as usize]) {

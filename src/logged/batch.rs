@@ -114,7 +114,9 @@ pub(super) fn visit(log: &Log, view: View, faults: &mut Faults, visit: &mut dyn 
     let columns: Vec<Option<&str>> =
         columns.into_iter().enumerate().map(|(column, name)| reader.reads(column).then_some(name)).collect();
     let fill = |file, chunk: &mut Chunk, batch: &mut Batch| reader.fill(file, chunk, batch);
-    read(&log.paths, &log.layout, &columns, log.batch_rows(), faults, fill, &mut |_, batch, faults| visit(batch, faults));
+    read(&log.paths, &log.layout, &columns, log.batch_rows(), faults, fill, &mut |_, batch, faults| {
+        visit(batch, faults)
+    });
 }
 
 /// Makes numbers of rows.
@@ -151,7 +153,8 @@ impl<'a> Reader<'a> {
 
     /// Whether a column of the log is in the view.
     fn reads(&self, column: usize) -> bool {
-        let Layout { action, reward, propensity, logger, unit, time, terminated, probabilities, allowed, .. } = self.layout;
+        let Layout { action, reward, propensity, logger, unit, time, terminated, probabilities, allowed, .. } =
+            self.layout;
         let others = [propensity, logger, unit, time, terminated, probabilities, allowed].into_iter().flatten();
         let lists = self.layout.context.iter().chain(&self.layout.features).copied();
         [action, reward].into_iter().chain(others).chain(lists).any(|read| read == column)

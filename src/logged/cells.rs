@@ -19,6 +19,24 @@ pub(super) struct Chunk {
     pub(super) broken: Vec<(usize, Option<u64>, String)>,
 }
 
+impl Chunk {
+    /// No rows, the same columns.
+    pub(super) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Cells::clear);
+        self.rows.clear();
+        self.lines.clear();
+        self.broken.clear();
+    }
+
+    /// Appends the rows of another with the same columns.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.columns.resize_with(other.columns.len(), Cells::default);
+        self.columns.iter_mut().zip(&other.columns).for_each(|(cells, more)| cells.append(more));
+        self.rows.extend_from_slice(&other.rows);
+        self.lines.extend_from_slice(&other.lines);
+    }
+}
+
 /// The values of one column.
 #[derive(Debug)]
 pub(super) enum Cells {
@@ -71,6 +89,29 @@ impl Cells {
             (std::mem::take(numbers), std::mem::take(ends))
         } else {
             (Vec::new(), Vec::new())
+        }
+    }
+
+    /// Appends the values of another column; an empty one becomes of its kind first.
+    fn append(&mut self, other: &Self) {
+        if std::mem::discriminant(self) != std::mem::discriminant(other) {
+            *self = match other {
+                Self::Numbers(_) => Self::Numbers(Vec::new()),
+                Self::Texts(_) => Self::texts(),
+                Self::Lists { .. } => Self::Lists { numbers: Vec::new(), ends: Vec::new() },
+            };
+        }
+        match (self, other) {
+            (Self::Numbers(numbers), Self::Numbers(more)) => numbers.extend_from_slice(more),
+            (Self::Texts(texts), Self::Texts(more)) => {
+                (0..more.of_row().len()).for_each(|row| texts.push(more.bytes(row)));
+            }
+            (Self::Lists { numbers, ends }, Self::Lists { numbers: more, ends: more_ends }) => {
+                let length = numbers.len();
+                ends.extend(more_ends.iter().map(|end| length + end));
+                numbers.extend_from_slice(more);
+            }
+            _ => {}
         }
     }
 

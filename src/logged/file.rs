@@ -7,6 +7,7 @@ mod sections;
 
 use self::estimators::{Estimators, Has, estimators};
 use self::laws::{loggers, targets};
+pub(super) use self::paths::named_like;
 use self::paths::{log_paths, named_table};
 use self::sections::{folds, interval_kind, model};
 use super::keys::{self, LawKind};

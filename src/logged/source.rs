@@ -68,4 +68,25 @@ impl Source {
             Self::Parquet(rows) => rows.next(most, chunk),
         }
     }
+
+    /// Leaves out the next rows.
+    ///
+    /// # Errors
+    /// Where the file breaks off.
+    pub(super) fn skip(&mut self, rows: u64) -> Result<(), String> {
+        match self {
+            Self::Text(source) => {
+                let (mut left, mut chunk) = (rows, Chunk::default());
+                while left > 0 {
+                    source.next(usize::try_from(left).unwrap_or(usize::MAX).min(8_192), &mut chunk)?;
+                    if chunk.rows.is_empty() {
+                        return Err("breaks off".to_owned());
+                    }
+                    left -= chunk.rows.len() as u64;
+                }
+                Ok(())
+            }
+            Self::Parquet(source) => source.skip(rows),
+        }
+    }
 }

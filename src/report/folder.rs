@@ -97,6 +97,26 @@ pub fn read_resume(partial: &Path) -> io::Result<Resume> {
     Ok(serde_json::from_slice(&fs::read(partial.join(RESUME_FILE))?)?)
 }
 
+/// Commands whose work can go on, by the file that makes `DIR.partial` such work.
+const RESUMABLE: [(&str, &str); 2] = [(RESUME_FILE, "run"), (TUNING_FILE, "tune")];
+
+/// What a resumed search for parameters needs to know, inside `DIR.partial`.
+pub(super) const TUNING_FILE: &str = "tune.json";
+
+/// What is done in a folder.
+pub(super) struct Work<'a> {
+    /// Where the results go.
+    pub out: &'a Path,
+    /// Whether what is there may be replaced.
+    pub force: bool,
+    /// Whether to go on from what `DIR.partial` holds.
+    pub resume: bool,
+    /// Name and content of the file that makes it resumable; `None` where the work is begun anew after an interruption.
+    pub begun: Option<(&'static str, Vec<u8>)>,
+    /// Whether the work that was begun so is the same.
+    pub is_same: &'a dyn Fn(&[u8]) -> bool,
+}
+
 /// The folder where the work is done.
 pub(super) struct Partial {
     path: PathBuf,
@@ -107,10 +127,12 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Opens the folder, empty or with what an interrupted run left. Nothing is written where the input is refused.
-    pub(super) fn open(experiment: &Experiment, policies: &[&Contestant], options: &Options) -> Result<Self, RunError> {
-        let target = options.out.clone();
-        let path = ready(&target, Of::Run, options.force)?;
+    /// Opens the folder of a run.
+    pub(super) fn of_run(
+        experiment: &Experiment,
+        policies: &[&Contestant],
+        options: &Options,
+    ) -> Result<Self, RunError> {
         let asked = Resume {
             scenario_hash: experiment.hash.clone(),
             seed: experiment.seed.value(),
@@ -120,19 +142,34 @@ impl Partial {
             log_probabilities: options.log_probabilities,
             force: options.force,
         };
-        if options.resume {
-            let begun = read_resume(&path).map_err(RunError::file(&path.join(RESUME_FILE)))?;
-            // Whether a folder is replaced changes no result.
-            if (Resume { force: options.force, ..begun }) != asked {
+        let text = serde_json::to_vec_pretty(&asked).map_err(|error| RunError::file(&options.out)(error.into()))?;
+        // Whether a folder is replaced changes no result.
+        let is_same = |bytes: &[u8]| {
+            serde_json::from_slice::<Resume>(bytes).is_ok_and(|begun| Resume { force: options.force, ..begun } == asked)
+        };
+        let begun = Some((RESUME_FILE, text));
+        let (out, force, resume) = (&options.out, options.force, options.resume);
+        Self::open(experiment, Work { out, force, resume, begun, is_same: &is_same })
+    }
+
+    /// Opens the folder, empty or with what an interruption left. Nothing is written where the input is refused.
+    pub(super) fn open(experiment: &Experiment, work: Work<'_>) -> Result<Self, RunError> {
+        let target = work.out.to_owned();
+        let path = ready(&target, Of::Run, work.force)?;
+        if let (true, Some((name, _))) = (work.resume, &work.begun) {
+            let file = path.join(name);
+            let bytes = fs::read(&file).map_err(RunError::file(&file))?;
+            if !(work.is_same)(&bytes) {
                 return Err(RunError::OtherRun(path));
             }
-            return Ok(Self { lock: Lock::take(&path)?, path, target, of: Of::Run, force: options.force });
+            return Ok(Self { lock: Lock::take(&path)?, path, target, of: Of::Run, force: work.force });
         }
-        let folder = Self::empty(path, target, Of::Run, options.force)?;
+        let folder = Self::empty(path, target, Of::Run, work.force)?;
         save_copy(experiment, &folder.path).map_err(RunError::file(&folder.path))?;
-        let text = serde_json::to_vec_pretty(&asked).map_err(|error| RunError::file(&folder.path)(error.into()))?;
         // Last: a folder with this file can be resumed.
-        folder.write(RESUME_FILE, &text)?;
+        if let Some((name, text)) = &work.begun {
+            folder.write(name, text)?;
+        }
         Ok(folder)
     }
 
@@ -181,7 +218,7 @@ impl Partial {
                 fs::remove_dir_all(&scaffolding).map_err(RunError::file(&scaffolding))?;
             }
         }
-        for scaffolding in [RESUME_FILE, LOCK_FILE] {
+        for scaffolding in RESUMABLE.iter().map(|(file, _)| *file).chain([LOCK_FILE]) {
             let file = self.target.join(scaffolding);
             if file.exists() {
                 fs::remove_file(&file).map_err(RunError::file(&file))?;
@@ -226,9 +263,10 @@ fn refuse_partial(partial: &Path, of: Of, force: bool) -> Result<(), RunError> {
     if partial.exists() && !partial.is_dir() {
         return Err(RunError::NotAFolder(partial.to_owned()));
     }
-    match (partial.join(RESUME_FILE).exists(), partial.join(LOCK_FILE).exists()) {
-        (true, _) if !force => Err(RunError::Interrupted(partial.to_owned())),
-        (false, false) if is_occupied(partial) => Err(of.refusal(partial)),
+    let command = RESUMABLE.iter().find(|(file, _)| partial.join(file).exists()).map(|(_, command)| *command);
+    match (command, partial.join(LOCK_FILE).exists()) {
+        (Some(command), _) if !force => Err(RunError::Interrupted { partial: partial.to_owned(), command }),
+        (None, false) if is_occupied(partial) => Err(of.refusal(partial)),
         _ => Ok(()),
     }
 }
@@ -247,9 +285,11 @@ fn make_folder(path: &Path) -> Result<(), RunError> {
 
 /// Empties a folder but for its lock. What makes it resumable goes first, so that half of a run is never resumed.
 fn discard_contents(folder: &Path) -> io::Result<()> {
-    let resume = folder.join(RESUME_FILE);
-    if resume.exists() {
-        fs::remove_file(resume)?;
+    for (file, _) in RESUMABLE {
+        let resume = folder.join(file);
+        if resume.exists() {
+            fs::remove_file(resume)?;
+        }
     }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -225,10 +225,10 @@ pub(super) fn per_consumer(units: &[Unit], tick: usize, kpi: Kpi) -> f64 {
     values.sum::<f64>() / units.len().max(1) as f64
 }
 
-fn optional(value: Option<f64>) -> String {
+pub(super) fn optional(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }

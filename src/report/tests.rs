@@ -66,6 +66,7 @@ fn experiment(consumers: u32, reward: Reward) -> Experiment {
             Contestant { name: "means".into(), kind: "means".into(), contender: learner },
             fixed("uniform", Box::new(Uniform)),
         ],
+        learners: Vec::new(),
         training: Training { episodes: 1, seeds: vec![101], reward },
         guardrails: vec![Guardrail { metric: "opt_out_rate".into(), limit: Limit::Max(0.03) }],
     }
@@ -216,7 +217,7 @@ fn an_interrupted_run_is_not_discarded_without_being_asked_to() {
     let partial = partial_of(&options.out);
     let kept = contents(&partial);
     let error = run_to_folder(&experiment, &options, &Watch::new(99)).unwrap_err();
-    assert!(matches!(error, RunError::Interrupted(_)) && error.is_input());
+    assert!(matches!(error, RunError::Interrupted { .. }) && error.is_input());
     assert!(error.to_string().contains(&format!("mercato run --resume {}", partial.display())), "{error}");
     assert!(contents(&partial) == kept);
     let watch = Watch::new(99);

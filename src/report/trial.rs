@@ -67,7 +67,7 @@ fn number(value: f64) -> String {
 }
 
 /// Columns of a text, each as wide as its widest cell; the first is flush left.
-fn aligned(rows: &[Vec<String>]) -> String {
+pub(super) fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let letters = |cell: &String| cell.chars().count();
     let widths: Vec<usize> = (0..columns)
@@ -103,7 +103,7 @@ fn page(trial: &Trial, figure: &str, body: &Markup) -> String {
 }
 
 /// A table: the first row is its head.
-fn table(rows: &[Vec<String>]) -> Markup {
+pub(super) fn table(rows: &[Vec<String>]) -> Markup {
     html! {
         div.wide {
             table {

@@ -8,8 +8,10 @@ use super::folder::{UNITS, write_whole};
 use super::truth::{TruthLog, WithTruth};
 use super::{Options, Progress};
 use crate::evaluation::{Address, Comparison, Log, Store, Unit};
-use crate::scenario::Experiment;
+use crate::protocol::{MadeFor, Spec};
+use crate::scenario::{Experiment, made_for_path};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
@@ -133,7 +135,11 @@ impl Store for Files<'_> {
 
     fn keep(&self, address: Address<'_>, unit: &Unit) -> io::Result<()> {
         if let Some(agent) = &unit.agent {
-            write_whole(&self.agent_path(address), agent)?;
+            let path = self.agent_path(address);
+            let made_for = path.with_file_name(made_for_path(&path.file_name().unwrap_or_default().to_string_lossy()));
+            let kind = address.contestant.map_or("", |index| &self.comparison.contestants[index].kind);
+            write_whole(&made_for, &made_for_file(kind, self.comparison.world.spec())?)?;
+            write_whole(&path, agent)?;
         }
         let length = |path: PathBuf| fs::metadata(path).map(|file| file.len());
         let stored = Stored {
@@ -161,6 +167,14 @@ impl Store for Files<'_> {
     fn part_lived(&self, _address: Address<'_>) {
         self.progress.advance();
     }
+}
+
+/// What stands beside a saved agent: what it is, and what it was made for.
+pub(super) fn made_for_file(kind: &str, spec: &Spec) -> io::Result<Vec<u8>> {
+    let MadeFor { features, actions } = MadeFor::of(spec);
+    let mut text = serde_json::to_vec_pretty(&json!({ "kind": kind, "features": features, "actions": actions }))?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// Where the truth beside the logs lies.

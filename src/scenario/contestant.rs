@@ -6,7 +6,8 @@ use super::refuse;
 use super::registries::Registries;
 use super::section::tables;
 use super::table::{Reader, Section};
-use crate::agent::{AgentBuild, PolicyBuild};
+use super::tunable::LearnerAsked;
+use crate::agent::{AgentBuild, AgentCreate, PolicyBuild};
 use crate::evaluation::{Contender, Contestant, Unmasked};
 use crate::oracle::OracleBuild;
 use crate::protocol::{Agent, Spec};
@@ -61,21 +62,24 @@ impl Maker {
         match self {
             Self::Policy(entry) => (entry.build)(values, built.spec()).map(Contender::Fixed),
             Self::Oracle(entry) => (entry.build)(values, built.inside()).map(Contender::Fixed),
-            Self::Agent(entry) => learner(entry.build.create, values.clone(), built.spec().clone()),
+            Self::Agent(entry) => {
+                fresh(entry.build.create, values.clone(), built.spec().clone()).map(Contender::Learner)
+            }
         }
     }
 }
 
-type Create = fn(&Values, &Spec) -> Result<Box<dyn Agent>, Refusal>;
+/// Makes an agent that has learned nothing.
+pub(super) type Fresh = Box<dyn Fn() -> Box<dyn Agent> + Send + Sync>;
 
 /// An agent that can be made again and again. Making one is a function of its arguments alone, so what was made once
 /// can be made again.
-fn learner(create: Create, values: Values, spec: Spec) -> Result<Contender, Refusal> {
+pub(super) fn fresh(create: AgentCreate, values: Values, spec: Spec) -> Result<Fresh, Refusal> {
     create(&values, &spec)?;
-    Ok(Contender::Learner(Box::new(move || match create(&values, &spec) {
+    Ok(Box::new(move || match create(&values, &spec) {
         Ok(agent) => agent,
         Err(refusal) => unreachable!("made before from the same values: {refusal}"),
-    })))
+    }))
 }
 
 /// A contestant whose keys are known; its values are there where all are legal.
@@ -142,9 +146,13 @@ pub(super) fn names(candidates: &[Candidate]) -> Vec<&str> {
     candidates.iter().map(|candidate| candidate.name.as_str()).collect()
 }
 
-/// Makes every candidate for the market, or notes why it cannot be.
-pub(super) fn build(reader: &mut Reader<'_>, candidates: Vec<Candidate>, built: &Built) -> Vec<Contestant> {
-    let mut contestants = Vec::new();
+/// Makes every candidate for the market, or notes why it cannot be; beside them those that learn, as they were asked for.
+pub(super) fn build(
+    reader: &mut Reader<'_>,
+    candidates: Vec<Candidate>,
+    built: &Built,
+) -> (Vec<Contestant>, Vec<LearnerAsked>) {
+    let (mut contestants, mut learners) = (Vec::new(), Vec::new());
     for Candidate { name, kind, path, parts, ignores_mask } in candidates {
         let Some((maker, values)) = parts else { continue };
         if ignores_mask.is_some() && !built.inside().is_audited() {
@@ -154,9 +162,14 @@ pub(super) fn build(reader: &mut Reader<'_>, candidates: Vec<Candidate>, built: 
             continue;
         }
         match maker.make(&values, ignores_mask.is_some(), built) {
-            Ok(contender) => contestants.push(Contestant { name, kind, contender }),
+            Ok(contender) => {
+                if matches!(contender, Contender::Learner(_)) {
+                    learners.push(LearnerAsked { name: name.clone(), kind: kind.clone(), values });
+                }
+                contestants.push(Contestant { name, kind, contender });
+            }
             Err(refusal) => refuse(reader, &path, refusal),
         }
     }
-    contestants
+    (contestants, learners)
 }

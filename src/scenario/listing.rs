@@ -2,7 +2,7 @@
 
 use super::embedded::EMBEDDED;
 use super::registries::REGISTRIES;
-use super::table::describe;
+use super::table::describe_with_tuning;
 use crate::evaluation::experiment::ANALYSES;
 use crate::registry::{Entry, Parameter};
 use toml::de::{DeTable, DeValue};
@@ -50,7 +50,7 @@ pub(crate) fn of<B>(entries: &'static [Entry<B>]) -> Vec<Item> {
 }
 
 fn keys(parameters: &'static [Parameter]) -> Vec<(&'static str, String, bool)> {
-    parameters.iter().map(|parameter| (parameter.name, describe(parameter), parameter.required)).collect()
+    parameters.iter().map(|parameter| (parameter.name, describe_with_tuning(parameter), parameter.required)).collect()
 }
 
 fn rewards() -> Vec<Item> {

@@ -3,7 +3,7 @@
 use super::market::{CAMPAIGN_SECTIONS, ENABLED, KIND, PRESET};
 use super::registries::{REGISTRIES, Registries};
 use super::section::{EXPERIMENT, GUARDRAIL, REWARD, TRAINING};
-use super::table::describe;
+use super::table::describe_with_tuning;
 use crate::registry::{Entry, Kind, Parameter, Range};
 use serde_json::{Map, Value, json};
 
@@ -172,12 +172,12 @@ fn property(parameter: &Parameter) -> Value {
             (list(integer(*minimum, *maximum)), default.map(|default| json!(default)))
         }
         Kind::Texts { default } => (list(json!({ "type": "string" })), default.map(|default| json!(default))),
-        Kind::Csv => (json!({ "type": "string" }), None),
+        Kind::Csv | Kind::Saved => (json!({ "type": "string" }), None),
         Kind::Coefficients => (json!({ "type": "object", "additionalProperties": { "type": "number" } }), None),
         Kind::Table { parameters } => (section(parameters), None),
         Kind::Tables { parameters } => (list(section(parameters)), None),
     };
-    schema["description"] = json!(describe(parameter));
+    schema["description"] = json!(describe_with_tuning(parameter));
     if let Some(default) = default {
         schema["default"] = default;
     }

@@ -3,6 +3,7 @@
 use super::error::{Code, ScenarioError};
 use super::file::Files;
 use super::numeric;
+use super::saved;
 use super::suggestion::way_out;
 use crate::registry::{Kind, Parameter, Range, Value, Values};
 use std::ops::Range as Place;
@@ -147,6 +148,7 @@ impl Reader<'_> {
                 })
                 .map(Value::Texts),
             (Kind::Csv, DeValue::String(file)) => numeric::read(self, path, file, given.span()).map(Value::Csv),
+            (Kind::Saved, DeValue::String(file)) => saved::read(self, path, file, given.span()).map(Value::Saved),
             (Kind::Coefficients, DeValue::Table(_)) => self.coefficients(path, given, parameter),
             (Kind::Table { parameters }, DeValue::Table(table)) => {
                 self.nested(path, given, table, parameters).map(Value::Table)
@@ -310,6 +312,7 @@ fn type_of(kind: &Kind) -> &'static str {
         Kind::Integers { .. } => "an array of whole numbers",
         Kind::Texts { .. } => "an array of texts",
         Kind::Csv => "the path of a CSV file",
+        Kind::Saved => "the path of a saved agent",
         Kind::Coefficients => "a table of numbers",
         Kind::Table { .. } => "a table",
         Kind::Tables { .. } => "an array of tables",
@@ -323,6 +326,12 @@ fn whole_numbers(minimum: i64, maximum: i64) -> String {
         (i64::MIN, maximum) => format!("a whole number up to {maximum}"),
         (minimum, maximum) => format!("a whole number from {minimum} to {maximum}"),
     }
+}
+
+/// The same, and where `mercato tune` looks for good values.
+pub(crate) fn describe_with_tuning(parameter: &Parameter) -> String {
+    let tuning = parameter.tuning.map(|tuning| format!("; tuned in {}", tuning.describe())).unwrap_or_default();
+    format!("{}{tuning}", describe(parameter))
 }
 
 /// A parameter in one line: meaning, what is allowed, default.
@@ -345,7 +354,7 @@ pub(crate) fn describe(parameter: &Parameter) -> String {
             default.map(|numbers| format!("{numbers:?}")),
         ),
         Kind::Texts { default } => ("an array of texts".to_owned(), default.map(|texts| format!("{texts:?}"))),
-        kind @ (Kind::Csv | Kind::Coefficients | Kind::Table { .. } | Kind::Tables { .. }) => {
+        kind @ (Kind::Csv | Kind::Saved | Kind::Coefficients | Kind::Table { .. } | Kind::Tables { .. }) => {
             (type_of(kind).to_owned(), None)
         }
     };

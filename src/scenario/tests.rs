@@ -44,6 +44,7 @@ impl Nowhere {
             replications: 1,
             world: Box::new(Self(spec(1, 1.0, &[]))),
             contestants: Vec::new(),
+            learners: Vec::new(),
             training: Training { episodes: 1, seeds: vec![1], reward: crate::episode::Reward::Tick },
             guardrails: Vec::new(),
         };

@@ -6,10 +6,11 @@
 use mercato::agent::{AGENTS, POLICIES};
 use mercato::matrix::Matrix;
 use mercato::protocol::{
-    Action, ActionBits, ActionSpace, Agent, Decision, Diverged, Factor, Feature, Observation, Policy, Spec, Transitions,
+    Action, ActionBits, ActionSpace, Agent, Decision, Diverged, Factor, Feature, MadeFor, Observation, Policy, Spec,
+    Transitions,
 };
 use mercato::random::{Purpose, Seed};
-use mercato::registry::{Kind, NumericTable, Parameter, Refusal, Value, Values};
+use mercato::registry::{Kind, NumericTable, Parameter, Refusal, SavedAgent, Value, Values};
 use mercato::statistics::{chi_square, chi_square_p_value, normal_cdf};
 use mercato::units::Money;
 use proptest::prelude::*;
@@ -178,10 +179,24 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
         values.set("encoder_width", Value::Integer(8), None);
         values.set("memory", Value::Integer(4_000), None);
     }
+    if name == "saved" {
+        values.set("path", Value::Saved(learned(spec)), None);
+    }
     for parameter in parameters.iter().filter(|parameter| parameter.required) {
         assert!(values.get(parameter.name).is_some(), "{name}: say in `values` what {} is here", parameter.name);
     }
     values
+}
+
+/// A saved agent that explores, with what stands beside it.
+fn learned(spec: &Spec) -> SavedAgent {
+    let entry = AGENTS.iter().find(|entry| entry.name == "epsilon_greedy").unwrap();
+    let agent = (entry.build.create)(&Values::defaults(entry.parameters), spec).unwrap();
+    let mut bytes = Vec::new();
+    agent.save(&mut bytes).unwrap();
+    let MadeFor { features, actions } = MadeFor::of(spec);
+    let description = serde_json::json!({ "kind": entry.name, "features": features, "actions": actions });
+    SavedAgent { path: "a.json".into(), agent: bytes.into(), description: description.to_string().into_bytes().into() }
 }
 
 /// Choices of a key that are tested besides the default: every one of every key, one at a time.

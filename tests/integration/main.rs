@@ -27,3 +27,5 @@ mod parts;
 mod resume;
 mod stylised;
 mod tidy;
+mod train;
+mod tune;

@@ -34,7 +34,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("episode", &["math", "matrix", "random", "units", "statistics", "registry", "protocol"]),
     ("evaluation", &["math", "matrix", "random", "units", "statistics", "registry", "protocol", "episode"]),
     ("scenario", BELOW_SCENARIO),
-    ("logged", &["agent", "evaluation", "matrix", "protocol", "random", "registry", "scenario", "statistics"]),
+    (
+        "logged",
+        &["agent", "episode", "evaluation", "matrix", "protocol", "random", "registry", "scenario", "statistics"],
+    ),
     ("outcomes", &["random", "statistics", "registry", "evaluation", "scenario"]),
     (
         "report",

@@ -12,15 +12,31 @@ pub(super) fn log_paths(reader: &mut Reader<'_>, log: &Values, folder: &Path) ->
     let Some(path) = log.optional_text("path") else { return Vec::new() };
     let full = folder.join(path);
     let place = log.place("path");
-    let pattern = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if !pattern.contains(['*', '?']) {
+    let Some(found) = named_like(&full) else {
         if !full.is_file() {
             let (message, help) = reader.files.missing(path);
             reader.fault(Code::UnreadableFile, place, format!("log.path: {message}"), help);
         }
         return vec![full];
+    };
+    if found.is_empty() {
+        let help = format!("looked in {}; paths are relative to the evaluation file", parent_of(&full).display());
+        reader.fault(Code::UnreadableFile, place, format!("log.path: no file is named like {path:?}"), help);
     }
-    let parent = full.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    found
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The files whose name is of the pattern at the end of a path, in the order of their names; `None` where it is no pattern.
+pub(in crate::logged) fn named_like(path: &Path) -> Option<Vec<PathBuf>> {
+    let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !pattern.contains(['*', '?']) {
+        return None;
+    }
+    let parent = parent_of(path);
     let entries = std::fs::read_dir(parent).map(|entries| entries.flatten().map(|entry| entry.file_name()).collect());
     let mut names: Vec<String> = entries
         .unwrap_or_else(|_| Vec::new())
@@ -29,11 +45,7 @@ pub(super) fn log_paths(reader: &mut Reader<'_>, log: &Values, folder: &Path) ->
         .filter(|name| matches(pattern.as_bytes(), name.as_bytes()))
         .collect();
     names.sort();
-    if names.is_empty() {
-        let help = format!("looked in {}; paths are relative to the evaluation file", parent.display());
-        reader.fault(Code::UnreadableFile, place, format!("log.path: no file is named like {path:?}"), help);
-    }
-    names.into_iter().map(|name| parent.join(name)).collect()
+    Some(names.into_iter().map(|name| parent.join(name)).collect())
 }
 
 /// Whether a name is of a pattern: `*` is any letters, `?` is any one.

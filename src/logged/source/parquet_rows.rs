@@ -136,6 +136,34 @@ impl ParquetRows {
         Ok(())
     }
 
+    /// Leaves out the next rows; whole row groups are not read at all.
+    pub(super) fn skip(&mut self, rows: u64) -> Result<(), String> {
+        let mut left = usize::try_from(rows).unwrap_or(usize::MAX);
+        while left > 0 {
+            if self.left_in_group == 0 {
+                let Some(group) = self.file.metadata().row_groups().get(self.next_group) else {
+                    return Err(format!("breaks off at row {}", self.row + 1));
+                };
+                let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+                if rows <= left {
+                    left -= rows;
+                    self.row += rows;
+                    self.next_group += 1;
+                    continue;
+                }
+                self.open_group().map_err(|error| breaks(&error))?;
+            }
+            let most = left.min(self.left_in_group);
+            for reader in self.readers.iter_mut().flatten() {
+                skip_records(reader, most).map_err(|error| breaks(&error))?;
+            }
+            left -= most;
+            self.left_in_group -= most;
+            self.row += most;
+        }
+        Ok(())
+    }
+
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.next_group)?;
         let broken = |what: &str| ParquetError::General(format!("row group {} {what}", self.next_group + 1));
@@ -326,6 +354,20 @@ const EXACT: u128 = 1 << 53;
 
 fn whole(value: i64, is_unsigned: bool) -> i128 {
     if is_unsigned { i128::from(value.cast_unsigned()) } else { i128::from(value) }
+}
+
+/// Leaves out rows of a column; fewer than asked for are told when it is read on.
+fn skip_records(reader: &mut ColumnReader, rows: usize) -> Result<usize, ParquetError> {
+    match reader {
+        ColumnReader::BoolColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::Int32ColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::Int64ColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::Int96ColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::FloatColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::DoubleColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::ByteArrayColumnReader(reader) => reader.skip_records(rows),
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => reader.skip_records(rows),
+    }
 }
 
 fn breaks(error: &ParquetError) -> String {
