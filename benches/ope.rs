@@ -5,7 +5,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use mercato::evaluation::appraisal::{Appraiser, Asked, Settings};
 use mercato::evaluation::estimator::ESTIMATORS;
-use mercato::evaluation::{Evidence, IntervalKind};
+use mercato::evaluation::{Evidence, IntervalKind, Saved};
 use mercato::random::{Purpose, Seed};
 use mercato::registry::{Value, Values, find};
 use std::hint::black_box;
@@ -71,7 +71,7 @@ impl Log {
             target: &self.target,
             logging: None,
             models: [Some(&self.model), None, None],
-            direct: [None; 3],
+            saved: Saved::default(),
             factors: &[],
             mixture: None,
         };

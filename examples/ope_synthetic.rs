@@ -8,9 +8,9 @@
 //! weighted by reward over propensity, on a log of its own. The reward model is a logistic regression on context and action,
 //! cross-fitted on three folds. Its 20 data sets come from another generator, so that only distributions can agree.
 
-use mercato::evaluation::Evidence;
 use mercato::evaluation::appraisal::{Appraisal, Appraiser, Asked, Ranged, Settings};
 use mercato::evaluation::estimator::ESTIMATORS;
+use mercato::evaluation::{Evidence, Saved};
 use mercato::random::{Purpose, Seed};
 use mercato::registry::{Value, Values, find};
 use mercato::statistics::{mean_and_variance, normal_quantile};
@@ -273,7 +273,7 @@ fn run(number: u32) -> (Appraisal, f64) {
         target: &target,
         logging: None,
         models: [Some(&model), None, None],
-        direct: [None; 3],
+        saved: Saved::default(),
         factors: &[],
         mixture: None,
     };

@@ -14,11 +14,14 @@ mod keys;
 mod law;
 mod layout;
 mod log;
+mod pass;
 mod policy;
+mod scan;
 pub mod schema;
 mod sequences;
 mod source;
 mod spread;
+mod stream;
 mod target;
 mod twin;
 

@@ -6,7 +6,7 @@
 use crate::stopwatch::Stopwatch;
 use mercato::evaluation::appraisal::{Appraiser, Asked, Settings};
 use mercato::evaluation::estimator::ESTIMATORS;
-use mercato::evaluation::{Evidence, IntervalKind};
+use mercato::evaluation::{Evidence, IntervalKind, Saved};
 use mercato::random::Seed;
 use mercato::registry::{Value, Values, find};
 use serde_json::{Map, json};
@@ -63,7 +63,7 @@ impl Arrays {
             target: &self.target,
             logging: None,
             models: [Some(&self.model), None, None],
-            direct: [None; 3],
+            saved: Saved::default(),
             factors: &[],
             mixture: None,
         }

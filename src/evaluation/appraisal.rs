@@ -6,7 +6,7 @@ pub use super::verdict::{Cell, Decision, Verdict};
 
 use super::diagnostics::Scan;
 use super::estimator::{Estimator, Family};
-use super::evidence::{Evidence, MissingEvidence, Needs};
+use super::evidence::{Evidence, MissingEvidence, Needs, Saved};
 use super::interval::{IntervalKind, Method, Ratio, paired, standard_error, student};
 use super::selection::{Choice, choose};
 use super::tally::Tally;
@@ -141,6 +141,7 @@ pub struct Appraiser {
     tally: Tally,
     scan: Scan,
     unsupported: Option<Vec<Cell>>,
+    weights: Vec<f64>,
 }
 
 impl Appraiser {
@@ -156,6 +157,7 @@ impl Appraiser {
             tally: Tally::new(members),
             scan: Scan::new(action_names.len(), settings.propensities_are_estimated),
             unsupported: None,
+            weights: Vec::new(),
         }
     }
 
@@ -172,9 +174,12 @@ impl Appraiser {
     /// Where the evidence lacks what an estimator [`needs`](Self::needs).
     pub fn take(&mut self, evidence: &Evidence<'_>, units: &[u64]) -> Result<(), MissingEvidence> {
         evidence.covers(self.needs())?;
-        let Self { asked, tally, scan, .. } = self;
+        let Self { asked, tally, scan, weights, .. } = self;
         let estimators = members(asked);
-        let (taken, ()) = rayon::join(|| tally.take(evidence, units, &estimators), || scan.take(evidence));
+        weights.clear();
+        weights.extend((0..evidence.rounds()).map(|round| evidence.weight(round)));
+        let evidence = Evidence { saved: Saved { weights: Some(weights.as_slice()), ..evidence.saved }, ..*evidence };
+        let (taken, ()) = rayon::join(|| tally.take(&evidence, units, &estimators), || scan.take(&evidence));
         taken
     }
 
@@ -259,10 +264,10 @@ impl Appraiser {
         let (rounds, actions) = (self.scan.rounds as f64, &self.scan.actions);
         let cell = |action: usize| Cell {
             name: self.action_names.get(action).cloned().unwrap_or_else(|| action.to_string()),
-            target_mass: actions[action].target / rounds,
+            target_mass: self.scan.targets[action] / rounds,
         };
         let never = || {
-            let unknown = |action: &usize| actions[*action].rounds == 0 && actions[*action].target > 0.0;
+            let unknown = |action: &usize| actions[*action].rounds == 0 && self.scan.targets[*action] > 0.0;
             (0..actions.len()).filter(unknown).filter(|_| !self.scan.knows_logging).map(cell).collect()
         };
         let mut unsupported: Vec<Cell> = self.unsupported.clone().unwrap_or_else(never);

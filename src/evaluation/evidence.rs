@@ -83,15 +83,33 @@ pub struct Evidence<'a> {
     pub logging: Option<&'a [f64]>,
     /// Expected reward of every action, by [`Fit`].
     pub models: [Option<&'a [f64]>; 3],
-    /// What the target earns by the model, a round, by [`Fit`]: only a saving of work. Whoever fills this leaves it
-    /// `None`; the [`Appraiser`](super::Appraiser) computes it once for all estimators.
-    pub direct: [Option<&'a [f64]>; 3],
+    /// Only a saving of work. Whoever fills this leaves it empty; the [`Appraiser`](super::Appraiser) computes it once for
+    /// all estimators.
+    pub saved: Saved<'a>,
     /// The factors of the actions (such as channel, hour, offer, creative): `factors[action]` is one level per factor.
     /// Empty where the log does not name any.
     pub factors: &'a [Vec<u16>],
     /// Where several policies logged: the mean, by their shares of the rounds, of the probabilities that each of them
     /// would have given the logged action in this round's context.
     pub mixture: Option<&'a [f64]>,
+}
+
+/// By round, what follows from the rest of the [`Evidence`] and many estimators ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Saved<'a> {
+    /// Importance weights.
+    pub(super) weights: Option<&'a [f64]>,
+    /// By [`Fit`], what the target earns by the model.
+    pub(super) direct: [Option<&'a [f64]>; 3],
+    /// By [`Fit`], what the logged action earns by the model.
+    pub(super) logged: [Option<&'a [f64]>; 3],
+}
+
+impl<'a> Saved<'a> {
+    fn part(&self, rounds: Range<usize>) -> Self {
+        let part = |values: Option<&'a [f64]>| values.map(|values| &values[rounds.clone()]);
+        Self { weights: part(self.weights), direct: self.direct.map(part), logged: self.logged.map(part) }
+    }
 }
 
 impl<'a> Evidence<'a> {
@@ -103,13 +121,18 @@ impl<'a> Evidence<'a> {
 
     /// The target's probability of every action in a round.
     #[must_use]
+    #[inline]
     pub fn target_of(&self, round: usize) -> &'a [f64] {
         &self.target[round * self.action_count..][..self.action_count]
     }
 
     /// Importance weight of a round: the target's probability of the logged action over its propensity.
     #[must_use]
+    #[inline]
     pub fn weight(&self, round: usize) -> f64 {
+        if let Some(weights) = self.saved.weights {
+            return weights[round];
+        }
         self.target_of(round)[self.actions[round] as usize] / self.propensities[round]
     }
 
@@ -125,7 +148,7 @@ impl<'a> Evidence<'a> {
             target: &self.target[cells.clone()],
             logging: self.logging.map(|table| &table[cells.clone()]),
             models: self.models.map(|model| model.map(|table| &table[cells.clone()])),
-            direct: self.direct.map(|direct| direct.map(|values| &values[rounds.clone()])),
+            saved: self.saved.part(rounds.clone()),
             factors: self.factors,
             mixture: self.mixture.map(|mixture| &mixture[rounds]),
         }
@@ -167,10 +190,23 @@ impl<'a> Evidence<'a> {
     /// Where no such model was fitted.
     pub fn direct(&self, fit: Fit) -> Result<impl Iterator<Item = f64> + use<'a>, MissingEvidence> {
         let model = self.model(fit)?;
-        let (direct, evidence) = (self.direct[fit as usize], *self);
+        let (direct, evidence) = (self.saved.direct[fit as usize], *self);
         Ok((0..self.rounds()).map(move |round| match direct {
             Some(values) => values[round],
             None => model.under(round, evidence.target_of(round)),
+        }))
+    }
+
+    /// What the logged action earns by the model, by round.
+    ///
+    /// # Errors
+    /// Where no such model was fitted.
+    pub fn logged(&self, fit: Fit) -> Result<impl Iterator<Item = f64> + use<'a>, MissingEvidence> {
+        let model = self.model(fit)?;
+        let (logged, actions) = (self.saved.logged[fit as usize], self.actions);
+        Ok((0..self.rounds()).map(move |round| match logged {
+            Some(values) => values[round],
+            None => model.of(round, actions[round]),
         }))
     }
 
@@ -202,6 +238,7 @@ pub struct Modelled<'a> {
 impl Modelled<'_> {
     /// Of one action.
     #[must_use]
+    #[inline]
     pub fn of(&self, round: usize, action: u32) -> f64 {
         self.table[round * self.action_count + action as usize]
     }

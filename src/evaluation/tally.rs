@@ -5,8 +5,11 @@
 //! does not grow with the log. Sums of a unit are made in the order of the rounds by one thread, so that neither threads
 //! nor the sizes of batches can change a bit.
 
+mod ledger;
+
 use super::estimator::{Estimator, Terms};
-use super::evidence::{Evidence, Fit, MissingEvidence, expectation};
+use super::evidence::{Evidence, Fit, MissingEvidence, Saved, expectation};
+use ledger::Ledger;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -17,11 +20,21 @@ pub const POOLED_GROUPS: usize = 1 << 16;
 /// Rounds that are worked on at once: their tables stay in cache while every estimator reads them.
 const CHUNK_ROUNDS: usize = 1_024;
 
+/// Columns of the ledger that are no estimator's.
+const OWN: usize = 3;
+/// Estimators that one task asks, at least.
+const ESTIMATORS_AT_ONCE: usize = 8;
+static ONCE: [f64; CHUNK_ROUNDS] = [1.0; CHUNK_ROUNDS];
+
 /// Sums by unit, of every round and every estimator.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     slots: Slots,
-    /// Rounds of each unit.
+    /// Rounds, rewards and weights, then each part of the terms of each estimator.
+    ledger: Ledger,
+    /// Its columns of the parts of each estimator; `None` of those that were empty so far.
+    columns: Vec<[Option<usize>; 3]>,
+    /// Of each unit, when the tally is closed: rounds.
     pub rounds: Vec<f64>,
     /// Sum of rewards.
     pub reward: Vec<f64>,
@@ -31,7 +44,9 @@ pub(super) struct Tally {
     pub sums: Vec<Sums>,
     terms: Vec<Terms>,
     slot_of_round: Vec<u32>,
+    weights: Vec<f64>,
     direct: [Vec<f64>; 3],
+    logged: [Vec<f64>; 3],
 }
 
 /// By unit, the sums of the terms of one estimator; a part that it does not use stays empty.
@@ -44,7 +59,13 @@ pub(super) struct Sums {
 
 impl Tally {
     pub(super) fn new(estimators: usize) -> Self {
-        Self { sums: vec![Sums::default(); estimators], terms: vec![Terms::default(); estimators], ..Self::default() }
+        Self {
+            ledger: Ledger::new(OWN),
+            columns: vec![[None; 3]; estimators],
+            sums: vec![Sums::default(); estimators],
+            terms: vec![Terms::default(); estimators],
+            ..Self::default()
+        }
     }
 
     /// Number of units, or of groups where units are pooled.
@@ -80,81 +101,66 @@ impl Tally {
         Ok(())
     }
 
-    /// Leaves out groups into which nobody fell. No batch may follow.
+    /// Makes the sums, without groups into which nobody fell. No batch may follow.
     pub(super) fn close(&mut self) {
-        let rounds = std::mem::take(&mut self.rounds);
-        let keep = |column: &mut Vec<f64>| {
-            let mut slot = 0;
-            column.retain(|_| {
-                slot += 1;
-                rounds[slot - 1] > 0.0
-            });
+        let ledger = std::mem::take(&mut self.ledger);
+        let met: Vec<bool> = ledger.column(0).map(|rounds| rounds > 0.0).collect();
+        let column = |column: usize| -> Vec<f64> {
+            ledger.column(column).zip(&met).filter(|(_, met)| **met).map(|(sum, _)| sum).collect()
         };
-        keep(&mut self.reward);
-        keep(&mut self.weight);
-        for sums in &mut self.sums {
-            sums.columns().into_iter().for_each(keep);
+        self.rounds = column(0);
+        self.reward = column(1);
+        self.weight = column(2);
+        for (sums, columns) in self.sums.iter_mut().zip(&self.columns) {
+            let [plain, numerator, denominator] = columns.map(|own| own.map(column).unwrap_or_default());
+            *sums = Sums { plain, numerator, denominator };
         }
-        self.rounds = rounds.iter().copied().filter(|rounds| *rounds > 0.0).collect();
     }
 
     fn add(&mut self, evidence: &Evidence<'_>, estimators: &[&dyn Estimator]) -> Result<(), MissingEvidence> {
-        let count = self.slots.count();
+        let Self { slots, ledger, columns, terms, slot_of_round, weights, direct, logged, .. } = self;
         for fit in Fit::ALL {
             let needed = estimators.iter().any(|estimator| estimator.needs().models[fit as usize]);
             if let (true, Some(table)) = (needed, evidence.models[fit as usize]) {
-                let direct = &mut self.direct[fit as usize];
+                let (direct, logged) = (&mut direct[fit as usize], &mut logged[fit as usize]);
                 direct.clear();
                 direct.resize(evidence.rounds(), 0.0);
                 expectations(table, evidence.target, evidence.action_count, direct);
+                logged.clear();
+                let rows = table.chunks_exact(evidence.action_count).zip(evidence.actions);
+                logged.extend(rows.map(|(row, action)| row[*action as usize]));
             }
         }
-        let direct = std::array::from_fn(|fit| Some(&self.direct[fit][..]).filter(|values| !values.is_empty()));
-        let evidence = Evidence { direct, ..*evidence };
-        let slots = &self.slot_of_round;
-        for column in [&mut self.rounds, &mut self.reward, &mut self.weight] {
-            column.resize(count, 0.0);
-        }
-        for (round, slot) in slots.iter().enumerate() {
-            let slot = *slot as usize;
-            self.rounds[slot] += 1.0;
-            self.reward[slot] += evidence.rewards[round];
-            self.weight[slot] += evidence.weight(round);
-        }
-        self.sums.par_iter_mut().zip(&mut self.terms).zip(estimators).try_for_each(|((sums, terms), estimator)| {
+        weights.clear();
+        weights.extend((0..evidence.rounds()).map(|round| evidence.weight(round)));
+        let weights = weights.as_slice();
+        let saved = Saved {
+            weights: Some(weights),
+            direct: direct.each_ref().map(|values| (!values.is_empty()).then_some(values.as_slice())),
+            logged: logged.each_ref().map(|values| (!values.is_empty()).then_some(values.as_slice())),
+        };
+        let evidence = Evidence { saved, ..*evidence };
+        terms.par_iter_mut().zip(estimators).with_min_len(ESTIMATORS_AT_ONCE).try_for_each(|(terms, estimator)| {
             terms.clear();
-            estimator.terms(&evidence, terms)?;
-            sums.scatter(terms, slots, count);
-            Ok(())
-        })
+            estimator.terms(&evidence, terms)
+        })?;
+        let mut entries: Vec<&[f64]> = vec![&ONCE[..evidence.rounds()], evidence.rewards, weights];
+        for (columns, terms) in columns.iter_mut().zip(&*terms) {
+            for (column, part) in columns.iter_mut().zip([&terms.plain, &terms.numerator, &terms.denominator]) {
+                if !part.is_empty() {
+                    let column = *column.get_or_insert_with(|| ledger.open());
+                    entries.resize(entries.len().max(column + 1), &[]);
+                    entries[column] = part;
+                }
+            }
+        }
+        ledger.book(&entries, slot_of_round, slots.count());
+        Ok(())
     }
 
     fn pool(&mut self) {
         let groups = self.slots.pool();
-        for column in [&mut self.rounds, &mut self.reward, &mut self.weight] {
-            pooled(&groups, column);
-        }
-        for sums in &mut self.sums {
-            sums.columns().into_iter().for_each(|column| pooled(&groups, column));
-        }
-    }
-}
-
-impl Sums {
-    fn columns(&mut self) -> [&mut Vec<f64>; 3] {
-        [&mut self.plain, &mut self.numerator, &mut self.denominator]
-    }
-
-    fn scatter(&mut self, terms: &Terms, slots: &[u32], count: usize) {
-        let terms = [&terms.plain, &terms.numerator, &terms.denominator];
-        for (column, terms) in self.columns().into_iter().zip(terms) {
-            if !terms.is_empty() {
-                column.resize(count, 0.0);
-                for (slot, term) in slots.iter().zip(terms) {
-                    column[*slot as usize] += term;
-                }
-            }
-        }
+        self.ledger.merge(&groups, POOLED_GROUPS);
     }
 }
 
@@ -164,17 +170,6 @@ fn expectations(values: &[f64], laws: &[f64], action_count: usize, expected: &mu
     for (expected, (values, law)) in expected.iter_mut().zip(rows) {
         *expected = expectation(values, law);
     }
-}
-
-fn pooled(groups: &[u32], column: &mut Vec<f64>) {
-    if column.is_empty() {
-        return;
-    }
-    let mut sums = vec![0.0; POOLED_GROUPS];
-    for (group, value) in groups.iter().zip(&*column) {
-        sums[*group as usize] += value;
-    }
-    *column = sums;
 }
 
 /// Which slot a unit has.

@@ -1,8 +1,10 @@
 //! Rows of a checked log as numbers.
 
-use super::cells::Chunk;
-use super::dictionary::Dictionary;
+use super::cells::{Cells, Chunk, named};
+use super::dictionary::{ABSENT, Dictionary};
+use super::layout::Layout;
 use super::log::{self, Faults, Log};
+use super::stream::read;
 use crate::evaluation::model::{Column, Rounds};
 use crate::scenario::rows::RowPlace;
 
@@ -12,7 +14,9 @@ pub(super) struct Batch {
     /// Number of the first round in the log, from 0.
     pub(super) first: u64,
     pub(super) file: usize,
-    pub(super) places: Vec<RowPlace>,
+    /// Number of each row in its file, from 1, and its line in a text file.
+    rows: Vec<usize>,
+    lines: Vec<u64>,
     pub(super) actions: Vec<u32>,
     pub(super) rewards: Vec<f64>,
     /// Empty where the log has none.
@@ -42,6 +46,11 @@ impl Batch {
         self.actions.len()
     }
 
+    /// Where a round stands in its file.
+    pub(super) fn place(&self, round: usize) -> RowPlace {
+        RowPlace { row: self.rows[round], line: self.lines.get(round).copied() }
+    }
+
     /// The context by column.
     pub(super) fn columns(&self) -> Vec<Column<'_>> {
         self.levels.iter().zip(&self.numbers).map(|(levels, numbers)| Column { levels, numbers }).collect()
@@ -64,6 +73,8 @@ impl Batch {
             rewards: of(&self.rewards, rounds),
             units: of(&self.units, rounds),
             folds: of(&self.folds, rounds),
+            times: of(&self.times, rounds),
+            terminated: of(&self.terminated, rounds),
             levels: self.levels.iter().map(|levels| of(levels, rounds)).collect(),
             numbers: self.numbers.iter().map(|numbers| of(numbers, rounds)).collect(),
             ..Self::default()
@@ -83,99 +94,180 @@ impl Batch {
     }
 }
 
-/// Shows a checked log from its first row to its last.
-pub(super) fn visit(log: &Log, faults: &mut Faults, visit: &mut dyn FnMut(&Batch, &mut Faults)) {
-    let mut reader = Reader {
-        log,
-        actions: log.actions.clone(),
-        levels: log.levels.clone(),
-        batch: Batch::default(),
-        next: 0,
-        list: Vec::new(),
-        scratch: String::new(),
-    };
-    log::read(&log.paths, &log.layout, log.batch_rows(), faults, &mut |file, chunk, faults| {
-        reader.fill(file, chunk);
-        visit(&reader.batch, faults);
-    });
+/// What a pass looks at: the rest is not even read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// What models are fitted to.
+    Models,
+    /// What targets need besides.
+    Targets,
 }
 
+/// Shows a checked log from its first row to its last.
+pub(super) fn visit(log: &Log, view: View, faults: &mut Faults, visit: &mut dyn FnMut(&Batch, &mut Faults)) {
+    let mut reader = Reader::new(log, view);
+    let columns = log.layout.columns();
+    let columns: Vec<Option<&str>> =
+        columns.into_iter().enumerate().map(|(column, name)| reader.reads(column).then_some(name)).collect();
+    let fill = |file, chunk: &mut Chunk, batch: &mut Batch| reader.fill(file, chunk, batch);
+    read(&log.paths, &columns, log.batch_rows(), faults, fill, &mut |_, batch, faults| visit(batch, faults));
+}
+
+/// Makes numbers of rows.
 struct Reader<'a> {
     log: &'a Log,
+    /// The columns of the view.
+    layout: Layout,
     actions: Dictionary,
     levels: Vec<Dictionary>,
-    batch: Batch,
     next: u64,
+    /// By different text: what all rows that have it share.
+    hashes: Vec<u64>,
+    masks: Vec<bool>,
     list: Vec<f64>,
     scratch: String,
 }
 
-impl Reader<'_> {
-    fn fill(&mut self, file: usize, chunk: &Chunk) {
-        let Self { log, actions, levels, batch, next, list, scratch } = self;
-        let (layout, rows) = (&log.layout, 0..chunk.rows.len());
-        let numbers =
-            |column: usize| rows.clone().map(move |row| chunk.columns[column].number(row).unwrap_or(f64::NAN));
-        batch.first = *next;
+impl<'a> Reader<'a> {
+    fn new(log: &'a Log, view: View) -> Self {
+        let mut layout = Layout { decision_id: None, ..log.layout.clone() };
+        if view == View::Models {
+            (layout.propensity, layout.time, layout.terminated) = (None, None, None);
+            (layout.probabilities, layout.allowed) = (None, None);
+            layout.features.clear();
+        }
+        let (mut actions, mut levels) = (log.actions.clone(), log.levels.clone());
+        actions.seal();
+        levels.iter_mut().for_each(Dictionary::seal);
+        let (hashes, masks, list, scratch) = (Vec::new(), Vec::new(), Vec::new(), String::new());
+        Self { log, layout, actions, levels, next: 0, hashes, masks, list, scratch }
+    }
+
+    /// Whether a column of the log is in the view.
+    fn reads(&self, column: usize) -> bool {
+        let Layout { action, reward, propensity, unit, time, terminated, probabilities, allowed, .. } = self.layout;
+        let others = [propensity, unit, time, terminated, probabilities, allowed].into_iter().flatten();
+        let lists = self.layout.context.iter().chain(&self.layout.features).copied();
+        [action, reward].into_iter().chain(others).chain(lists).any(|read| read == column)
+    }
+
+    fn fill(&mut self, file: usize, chunk: &Chunk, batch: &mut Batch) -> Result<(), String> {
+        batch.first = self.next;
         batch.file = file;
-        batch.places = rows.clone().map(|row| log::place(chunk, row)).collect();
-        batch.actions =
-            rows.clone().map(|row| actions.code_of(&chunk.columns[layout.action], row).unwrap_or(0)).collect();
-        batch.rewards = numbers(layout.reward).collect();
-        batch.propensities = layout.propensity.map(|column| numbers(column).collect()).unwrap_or_default();
-        batch.times = layout.time.map(|column| numbers(column).collect()).unwrap_or_default();
-        batch.terminated = match layout.terminated {
-            Some(column) => numbers(column).map(|number| number == 1.0).collect(),
-            None => vec![false; rows.len()],
-        };
-        batch.units = match layout.unit {
-            None => rows.clone().map(|row| *next + row as u64).collect(),
+        batch.rows.clone_from(&chunk.rows);
+        batch.lines.clone_from(&chunk.lines);
+        let count = batch.rows.len();
+        let layout = &self.layout;
+        self.actions.codes_of(&chunk.columns[layout.action], &mut batch.actions);
+        numbers(chunk, Some(layout.reward), &mut batch.rewards);
+        numbers(chunk, layout.propensity, &mut batch.propensities);
+        numbers(chunk, layout.time, &mut batch.times);
+        batch.terminated.clear();
+        match layout.terminated {
             Some(column) => {
-                let unit = |row| log::hash(chunk.columns[column].text(row, scratch).as_bytes());
-                rows.clone().map(unit).collect()
+                let ended = |row| chunk.columns[column].number(row).is_ok_and(|number| number == 1.0);
+                batch.terminated.extend((0..count).map(ended));
             }
-        };
-        let folds = u64::from(log.shape.folds);
-        batch.folds = batch.units.iter().map(|unit| (log::spread(*unit ^ FOLDS) % folds) as u8).collect();
-        batch.levels.resize(layout.context.len(), Vec::new());
-        batch.numbers.resize(layout.context.len(), Vec::new());
-        for (index, &column) in layout.context.iter().enumerate() {
-            batch.levels[index].clear();
-            if !levels[index].is_closed() {
-                let codes = rows.clone().map(|row| levels[index].code_of(&chunk.columns[column], row).unwrap_or(0));
-                batch.levels[index].extend(codes);
+            None => batch.terminated.resize(count, false),
+        }
+        self.units(chunk, batch);
+        self.context(chunk, batch);
+        self.laws(chunk, batch);
+        batch.features.resize(self.layout.features.len(), Vec::new());
+        for (features, column) in batch.features.iter_mut().zip(&self.layout.features) {
+            let number = |row| chunk.columns[*column].number(row).unwrap_or(f64::NAN) as f32;
+            features.clear();
+            features.extend((0..count).map(number));
+        }
+        self.next += count as u64;
+        // The first pass has met every name.
+        let is_known = |codes: &Vec<u32>| !codes.contains(&ABSENT);
+        if is_known(&batch.actions) && batch.levels.iter().all(is_known) {
+            Ok(())
+        } else {
+            Err("has changed while it was read".to_owned())
+        }
+    }
+
+    /// Who was decided for, in which fold.
+    fn units(&mut self, chunk: &Chunk, batch: &mut Batch) {
+        let Self { layout, hashes, scratch, .. } = self;
+        let count = batch.rows.len();
+        batch.units.clear();
+        batch.unit_names.clear();
+        match layout.unit.map(|column| &chunk.columns[column]) {
+            None => batch.units.extend(self.next..self.next + count as u64),
+            Some(Cells::Texts(texts)) => {
+                hashes.clear();
+                hashes.extend((0..texts.count()).map(|number| {
+                    let text = String::from_utf8_lossy(texts.get(number));
+                    log::hash(named(&text).as_bytes())
+                }));
+                batch.units.extend(texts.of_row().iter().map(|number| hashes[*number as usize]));
             }
-            batch.numbers[index].clear();
-            if log.shape.columns[index].number.is_some() {
-                batch.numbers[index].extend(numbers(column));
+            Some(Cells::Numbers(numbers)) => batch.units.extend(numbers.iter().map(|number| log::hash_number(*number))),
+            Some(cells @ Cells::Lists { .. }) => {
+                batch.units.extend((0..count).map(|row| log::hash(cells.text(row, scratch).as_bytes())));
             }
         }
+        if let (Some(column), false) = (layout.unit, layout.features.is_empty()) {
+            batch.unit_names.extend((0..count).map(|row| chunk.columns[column].text(row, scratch).to_owned()));
+        }
+        let folds = u64::from(self.log.shape.folds);
+        batch.folds.clear();
+        batch.folds.extend(batch.units.iter().map(|unit| (log::spread(*unit ^ FOLDS) % folds) as u8));
+    }
+
+    fn context(&mut self, chunk: &Chunk, batch: &mut Batch) {
+        let columns = &self.layout.context;
+        batch.levels.resize(columns.len(), Vec::new());
+        batch.numbers.resize(columns.len(), Vec::new());
+        for (index, &column) in columns.iter().enumerate() {
+            batch.levels[index].clear();
+            if !self.levels[index].is_closed() {
+                self.levels[index].codes_of(&chunk.columns[column], &mut batch.levels[index]);
+            }
+            let is_number = self.log.shape.columns[index].number.is_some();
+            numbers(chunk, is_number.then_some(column), &mut batch.numbers[index]);
+        }
+    }
+
+    /// What the logging policy could have done.
+    fn laws(&mut self, chunk: &Chunk, batch: &mut Batch) {
+        let Self { layout, list, masks, .. } = self;
+        let actions = self.log.shape.action_count;
         batch.probabilities.clear();
         if let Some(column) = layout.probabilities {
-            for row in rows.clone() {
+            for row in 0..batch.rows.len() {
                 let _ = chunk.columns[column].list(row, list);
-                list.resize(log.shape.action_count, 0.0);
+                list.resize(actions, 0.0);
                 batch.probabilities.extend_from_slice(list);
             }
         }
         batch.allowed.clear();
-        if let Some(column) = layout.allowed {
-            let is_ours = layout.own.is_some();
-            for row in rows.clone() {
-                let allowed =
-                    (0..log.shape.action_count).map(|action| log::allows(&chunk.columns[column], row, action, is_ours));
-                batch.allowed.extend(allowed);
+        match layout.allowed.map(|column| &chunk.columns[column]) {
+            None => {}
+            Some(Cells::Texts(texts)) => {
+                masks.clear();
+                (0..texts.count())
+                    .for_each(|number| log::unmask(texts.get(number), actions, layout.own.is_some(), masks));
+                for number in texts.of_row() {
+                    batch.allowed.extend_from_slice(&masks[*number as usize * actions..][..actions]);
+                }
             }
+            // Bits are texts; nothing else allows anything.
+            Some(_) => batch.allowed.resize(batch.rows.len() * actions, false),
         }
-        batch.features =
-            layout.features.iter().map(|column| numbers(*column).map(|number| number as f32).collect()).collect();
-        batch.unit_names = match layout.unit {
-            Some(column) if !layout.features.is_empty() => {
-                rows.map(|row| chunk.columns[column].text(row, scratch).to_owned()).collect()
-            }
-            _ => Vec::new(),
-        };
-        *next += chunk.rows.len() as u64;
+    }
+}
+
+/// The numbers of a column, NaN where there is none; nothing without a column.
+fn numbers(chunk: &Chunk, column: Option<usize>, numbers: &mut Vec<f64>) {
+    numbers.clear();
+    match column.map(|column| &chunk.columns[column]) {
+        None => {}
+        Some(Cells::Numbers(all)) => numbers.extend_from_slice(all),
+        Some(cells) => numbers.extend((0..chunk.rows.len()).map(|row| cells.number(row).unwrap_or(f64::NAN))),
     }
 }
 

@@ -1,7 +1,10 @@
 //! Columns of a log as they stand in the file, some thousand rows at a time.
 
+mod texts;
+
 use std::borrow::Cow;
 use std::fmt::Write;
+pub(super) use texts::Texts;
 
 /// A batch of rows.
 #[derive(Debug, Default)]
@@ -21,8 +24,8 @@ pub(super) struct Chunk {
 pub(super) enum Cells {
     /// Numbers; NaN where there is none.
     Numbers(Vec<f64>),
-    /// Texts or bytes, one after the other, with their ends.
-    Texts { bytes: Vec<u8>, ends: Vec<usize> },
+    /// Texts or bytes.
+    Texts(Texts),
     /// Lists of numbers, one after the other, with their ends.
     Lists { numbers: Vec<f64>, ends: Vec<usize> },
 }
@@ -35,16 +38,13 @@ impl Default for Cells {
 
 impl Cells {
     pub(super) fn texts() -> Self {
-        Self::Texts { bytes: Vec::new(), ends: Vec::new() }
+        Self::Texts(Texts::default())
     }
 
     pub(super) fn clear(&mut self) {
         match self {
             Self::Numbers(numbers) => numbers.clear(),
-            Self::Texts { bytes, ends } => {
-                bytes.clear();
-                ends.clear();
-            }
+            Self::Texts(texts) => texts.clear(),
             Self::Lists { numbers, ends } => {
                 numbers.clear();
                 ends.clear();
@@ -52,18 +52,48 @@ impl Cells {
         }
     }
 
+    /// Its memory as an empty column of numbers.
+    pub(super) fn take_numbers(&mut self) -> Vec<f64> {
+        self.clear();
+        if let Self::Numbers(numbers) = self { std::mem::take(numbers) } else { Vec::new() }
+    }
+
+    /// Its memory as an empty column of texts.
+    pub(super) fn take_texts(&mut self) -> Texts {
+        self.clear();
+        if let Self::Texts(texts) = self { std::mem::take(texts) } else { Texts::default() }
+    }
+
+    /// Its memory as an empty column of lists: numbers and ends.
+    pub(super) fn take_lists(&mut self) -> (Vec<f64>, Vec<usize>) {
+        self.clear();
+        if let Self::Lists { numbers, ends } = self {
+            (std::mem::take(numbers), std::mem::take(ends))
+        } else {
+            (Vec::new(), Vec::new())
+        }
+    }
+
     pub(super) fn push_text(&mut self, text: &[u8]) {
-        if let Self::Texts { bytes, ends } = self {
-            bytes.extend_from_slice(text);
-            ends.push(bytes.len());
+        if let Self::Texts(texts) = self {
+            texts.push(text);
         }
     }
 
     /// The bytes of a text; empty for other columns.
     pub(super) fn bytes(&self, row: usize) -> &[u8] {
         match self {
-            Self::Texts { bytes, ends } => &bytes[if row == 0 { 0 } else { ends[row - 1] }..ends[row]],
+            Self::Texts(texts) => texts.bytes(row),
             _ => &[],
+        }
+    }
+
+    /// Whether nothing stands there.
+    pub(super) fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Numbers(numbers) => numbers[row].is_nan(),
+            Self::Texts(texts) => String::from_utf8_lossy(texts.bytes(row)).trim().is_empty(),
+            Self::Lists { .. } => false,
         }
     }
 
@@ -72,7 +102,7 @@ impl Cells {
         match self {
             Self::Numbers(numbers) if numbers[row].is_nan() => Err(Cow::Borrowed("")),
             Self::Numbers(numbers) => Ok(numbers[row]),
-            Self::Texts { .. } => {
+            Self::Texts(_) => {
                 let text = String::from_utf8_lossy(self.bytes(row));
                 match text.parse::<f64>() {
                     Ok(number) => Ok(number),
@@ -89,12 +119,10 @@ impl Cells {
     pub(super) fn text<'a>(&'a self, row: usize, scratch: &'a mut String) -> &'a str {
         scratch.clear();
         match self {
-            Self::Numbers(numbers) if numbers[row].is_nan() => {}
-            // Writing to a string cannot fail.
             Self::Numbers(numbers) => {
-                let _ = write!(scratch, "{}", numbers[row]);
+                named_number(numbers[row], scratch);
             }
-            Self::Texts { .. } => {
+            Self::Texts(_) => {
                 let text = String::from_utf8_lossy(self.bytes(row));
                 scratch.push_str(&named(&text));
             }
@@ -111,7 +139,7 @@ impl Cells {
                 numbers.extend_from_slice(&all[if row == 0 { 0 } else { ends[row - 1] }..ends[row]]);
                 Ok(())
             }
-            Self::Texts { .. } => {
+            Self::Texts(_) => {
                 let text = String::from_utf8_lossy(self.bytes(row));
                 let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
                 let parts = inner.split([',', ';', ' ']).filter(|part| !part.is_empty());
@@ -126,6 +154,16 @@ impl Cells {
             Self::Numbers(_) => Err(Cow::Borrowed("a number")),
         }
     }
+}
+
+/// A number as a name: nothing where there is none.
+pub(super) fn named_number(number: f64, scratch: &mut String) -> &str {
+    scratch.clear();
+    if !number.is_nan() {
+        // Writing to a string cannot fail.
+        let _ = write!(scratch, "{number}");
+    }
+    scratch
 }
 
 /// A name, with whole numbers written without a point.

@@ -1,11 +1,15 @@
 //! Names as small numbers.
 
-use super::cells::Cells;
+use super::cells::{Cells, named, named_number};
+use super::log::spread;
 use std::collections::BTreeMap;
 
 /// Whole numbers below this are looked up in an array.
 const SMALL: usize = 65_536;
-const ABSENT: u32 = u32::MAX;
+/// Numbers whose codes are at hand; a power of two.
+const RECENT: usize = 4_096;
+/// The code of what is not in a dictionary.
+pub(super) const ABSENT: u32 = u32::MAX;
 
 /// Names in the order in which they were met.
 #[derive(Clone, Debug)]
@@ -15,6 +19,10 @@ pub(super) struct Dictionary {
     /// Codes of numbers, so that they need not be written out: small whole ones by themselves, others by their bits.
     small: Vec<u32>,
     numbers: BTreeMap<u64, u32>,
+    /// Bits and codes of some of these; empty until there is one.
+    recent: Vec<(u64, u32)>,
+    /// By different text of the batch at hand, its code.
+    of_text: Vec<u32>,
     most: usize,
     scratch: String,
 }
@@ -27,6 +35,8 @@ impl Dictionary {
             codes: BTreeMap::new(),
             small: Vec::new(),
             numbers: BTreeMap::new(),
+            recent: Vec::new(),
+            of_text: Vec::new(),
             most,
             scratch: String::new(),
         }
@@ -35,6 +45,11 @@ impl Dictionary {
     /// Whether it holds nothing and never will.
     pub(super) fn is_closed(&self) -> bool {
         self.most == 0
+    }
+
+    /// Takes no more names.
+    pub(super) fn seal(&mut self) {
+        self.most = self.names.len();
     }
 
     /// All names, in the order of their codes.
@@ -61,34 +76,68 @@ impl Dictionary {
         Some(code)
     }
 
-    /// The code of a cell, which may be new; `None` where there are too many.
-    pub(super) fn code_of(&mut self, cells: &Cells, row: usize) -> Option<u32> {
-        if let Cells::Numbers(numbers) = cells {
-            let number = numbers[row];
-            if number >= 0.0 && number < SMALL as f64 && number.fract() == 0.0 {
-                let place = number as usize;
-                if let Some(code) = self.small.get(place).filter(|code| **code != ABSENT) {
-                    return Some(*code);
-                }
-                let code = self.code(&number.to_string())?;
-                if self.small.len() <= place {
-                    self.small.resize(place + 1, ABSENT);
-                }
-                self.small[place] = code;
-                return Some(code);
+    /// The codes of a column, of which some may be new; [`ABSENT`] where there are too many.
+    pub(super) fn codes_of(&mut self, cells: &Cells, codes: &mut Vec<u32>) {
+        codes.clear();
+        match cells {
+            Cells::Numbers(numbers) => codes.extend(numbers.iter().map(|number| self.code_of_number(*number))),
+            Cells::Texts(texts) => {
+                let mut of_text = std::mem::take(&mut self.of_text);
+                of_text.clear();
+                of_text.extend((0..texts.count()).map(|number| {
+                    let text = String::from_utf8_lossy(texts.get(number));
+                    self.code(&named(&text)).unwrap_or(ABSENT)
+                }));
+                codes.extend(texts.of_row().iter().map(|number| of_text[*number as usize]));
+                self.of_text = of_text;
             }
-            if let Some(code) = self.numbers.get(&number.to_bits()) {
-                return Some(*code);
+            Cells::Lists { ends, .. } => {
+                let code = self.code("a list").unwrap_or(ABSENT);
+                codes.extend(ends.iter().map(|_| code));
             }
-            let mut scratch = std::mem::take(&mut self.scratch);
-            let code = self.code(cells.text(row, &mut scratch));
-            self.scratch = scratch;
-            self.numbers.insert(number.to_bits(), code?);
-            return code;
+        }
+    }
+
+    #[inline]
+    fn code_of_number(&mut self, number: f64) -> u32 {
+        // Minus 0 is 0.
+        let number = number + 0.0;
+        let place = number as usize;
+        let is_small = place < SMALL && place as f64 == number;
+        match self.small.get(place) {
+            Some(code) if is_small && *code != ABSENT => *code,
+            _ => self.code_of_other_number(number, is_small),
+        }
+    }
+
+    fn code_of_other_number(&mut self, number: f64, is_small: bool) -> u32 {
+        let bits = number.to_bits();
+        let recent = (spread(bits) as usize) & (RECENT - 1);
+        if let Some((known, code)) = self.recent.get(recent)
+            && *known == bits
+            && *code != ABSENT
+        {
+            return *code;
+        }
+        if let Some(code) = self.numbers.get(&bits) {
+            self.recent[recent] = (bits, *code);
+            return *code;
         }
         let mut scratch = std::mem::take(&mut self.scratch);
-        let code = self.code(cells.text(row, &mut scratch));
+        let code = self.code(named_number(number, &mut scratch));
         self.scratch = scratch;
+        let Some(code) = code else { return ABSENT };
+        if is_small {
+            let place = number as usize;
+            if self.small.len() <= place {
+                self.small.resize(place + 1, ABSENT);
+            }
+            self.small[place] = code;
+        } else {
+            self.recent.resize(RECENT, (0, ABSENT));
+            self.recent[recent] = (bits, code);
+            self.numbers.insert(bits, code);
+        }
         code
     }
 
@@ -116,12 +165,22 @@ mod tests {
     fn numbers_and_texts_share_their_names() {
         let mut dictionary = Dictionary::new(4);
         let mut texts = Cells::texts();
-        ["10", "2.0", "x"].iter().for_each(|text| texts.push_text(text.as_bytes()));
-        let numbers = Cells::Numbers(vec![2.0, 10.0, -1.5, 7.0]);
-        assert_eq!([0, 1].map(|row| dictionary.code_of(&texts, row)), [Some(0), Some(1)]);
-        assert_eq!([0, 1, 0].map(|row| dictionary.code_of(&numbers, row)), [Some(1), Some(0), Some(1)]);
-        assert_eq!(dictionary.code_of(&numbers, 2), Some(2));
-        assert_eq!((dictionary.code_of(&numbers, 3), dictionary.code_of(&texts, 2)), (Some(3), None));
+        ["10", "2.0", "10.0"].iter().for_each(|text| texts.push_text(text.as_bytes()));
+        let mut codes = Vec::new();
+        let mut codes_of = |dictionary: &mut Dictionary, cells: &Cells| {
+            dictionary.codes_of(cells, &mut codes);
+            codes.clone()
+        };
+        assert_eq!(codes_of(&mut dictionary, &texts), [0, 1, 0]);
+        let numbers = Cells::Numbers(vec![2.0, 10.0, -1.5, 2.0, 7.0, -1.5, 8.5, f64::NAN]);
+        for _ in 0..2 {
+            assert_eq!(codes_of(&mut dictionary, &numbers), [1, 0, 2, 1, 3, 2, ABSENT, ABSENT]);
+        }
+        texts.push_text(b"x");
+        assert_eq!(codes_of(&mut dictionary, &texts), [0, 1, 0, ABSENT]);
+        let mut zeros = Dictionary::new(3);
+        assert_eq!(codes_of(&mut zeros, &Cells::Numbers(vec![f64::NAN, -0.0, 0.0])), [0, 1, 1]);
+        assert_eq!(zeros.names(), ["", "0"]);
         let sorted = dictionary.sorted();
         assert_eq!(sorted.names(), ["-1.5", "2", "7", "10"]);
         assert_eq!(sorted.find("10"), Some(3));

@@ -1,21 +1,28 @@
 //! An evaluation file, read in one pass that never stops at a fault.
 
-use super::keys::{self, TARGETS, TargetKind};
-use crate::evaluation::estimator::{Build as EstimatorBuild, ESTIMATORS, Family};
+mod estimators;
+mod paths;
+mod sections;
+mod targets;
+
+use self::estimators::estimators;
+use self::paths::{log_paths, named_table};
+use self::sections::{folds, interval_kind, model};
+use self::targets::targets;
+use super::keys::{self, TargetKind};
+use crate::evaluation::estimator::{Build as EstimatorBuild, Family};
 use crate::evaluation::model::{Build as ModelBuild, PROPENSITY_MODELS, PropensityBuild, REWARD_MODELS};
 use crate::evaluation::{Asked, IntervalKind};
 use crate::random::Seed;
-use crate::registry::{Entry, Refusal, Value, Values, find};
+use crate::registry::{Entry, Refusal, Value, Values};
 use crate::scenario::error::{Code, ScenarioError, ScenarioErrors};
 use crate::scenario::file::{Files, Source};
-use crate::scenario::section::{check_name, is_name, table, tables, values};
-use crate::scenario::suggestion::way_out;
+use crate::scenario::section::{check_name, is_name, values};
 use crate::scenario::table::{Reader, Section};
 use crate::scenario::{self, SYNTAX_FAULTS, note_syntax};
 use std::ops::Range as Place;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use toml::Spanned;
 use toml::de::DeTable;
 
 /// What an evaluation file asks for; the log itself has not been read.
@@ -214,220 +221,9 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Option<Ev
     })
 }
 
-fn interval_kind(reader: &mut Reader<'_>, interval: &Values) -> Option<IntervalKind> {
-    let Some(name) = interval.optional_text("kind") else { return Some(IntervalKind::default()) };
-    let kind = IntervalKind::named(name);
-    if kind.is_none() {
-        let known: Vec<&str> = IntervalKind::NAMED.iter().map(|(name, ..)| *name).collect();
-        let message = format!("interval.kind: there is no interval {name:?}");
-        reader.fault(Code::UnknownName, interval.place("kind"), message, way_out(name, &known, "intervals"));
-    }
-    kind
-}
-
-/// The files of a path, those of a pattern in the order of their names.
-fn log_paths(reader: &mut Reader<'_>, log: &Values, folder: &Path) -> Vec<PathBuf> {
-    let Some(path) = log.optional_text("path") else { return Vec::new() };
-    let full = folder.join(path);
-    let place = log.place("path");
-    let pattern = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if !pattern.contains(['*', '?']) {
-        if !full.is_file() {
-            let (message, help) = reader.files.missing(path);
-            reader.fault(Code::UnreadableFile, place, format!("log.path: {message}"), help);
-        }
-        return vec![full];
-    }
-    let parent = full.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(parent).map(|entries| entries.flatten().map(|entry| entry.file_name()).collect());
-    let mut names: Vec<String> = entries
-        .unwrap_or_else(|_| Vec::new())
-        .iter()
-        .map(|name: &std::ffi::OsString| name.to_string_lossy().into_owned())
-        .filter(|name| matches(pattern.as_bytes(), name.as_bytes()))
-        .collect();
-    names.sort();
-    if names.is_empty() {
-        let help = format!("looked in {}; paths are relative to the evaluation file", parent.display());
-        reader.fault(Code::UnreadableFile, place, format!("log.path: no file is named like {path:?}"), help);
-    }
-    names.into_iter().map(|name| parent.join(name)).collect()
-}
-
-/// Whether a name is of a pattern: `*` is any letters, `?` is any one.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.first(), name.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => matches(&pattern[1..], name) || (!name.is_empty() && matches(pattern, &name[1..])),
-        (Some(b'?'), Some(_)) => matches(&pattern[1..], &name[1..]),
-        (Some(letter), Some(other)) => letter == other && matches(&pattern[1..], &name[1..]),
-        _ => false,
-    }
-}
-
-fn named_table(reader: &mut Reader<'_>, key: &str, path: &str, place: Option<Place<usize>>) -> Option<NamedTable> {
-    match reader.files.read(path) {
-        Ok(bytes) => Some(NamedTable { path: path.to_owned(), place, bytes }),
-        Err((message, help)) => {
-            reader.fault(Code::UnreadableFile, place, format!("{key}: {message}"), help);
-            None
-        }
-    }
-}
-
-fn targets(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Vec<TargetAsked> {
-    let before = reader.faults.len();
-    let sections = tables(reader, root, "target");
-    if sections.is_empty() && reader.faults.len() == before {
-        let help = "add [[target]] with a name and a kind: table, uniform, constant, logging or policy";
-        reader.fault(Code::MissingKey, None, "target: there is none to judge", help);
-    }
-    let (mut seen, mut targets) = (Vec::new(), Vec::new());
-    for section in sections {
-        let name = reader.one(&section, &keys::NAME);
-        if let Some(Value::Text(name)) = &name {
-            check_name(reader, &section, name, &mut seen);
-        }
-        let Some(entry) = kind(reader, &section, TARGETS, "target") else { continue };
-        let Some(values) = reader.values(&section, entry.parameters, &[keys::NAME.name, keys::KIND.name]) else {
-            continue;
-        };
-        let mut target = TargetAsked {
-            name: match name {
-                Some(Value::Text(name)) => name,
-                _ => continue,
-            },
-            kind: entry.build,
-            section: section.path.clone(),
-            table: None,
-            run: values.optional_text("run").map(|run| folder.join(run)),
-            values,
-        };
-        match entry.build {
-            TargetKind::Table => {
-                let path = target.values.text("path").to_owned();
-                target.table = named_table(reader, &section.key("path"), &path, target.values.place("path"));
-            }
-            TargetKind::Bundle => {
-                let message = format!("{}: policy bundles are not available in this version", section.key("kind"));
-                let help = "take kind = \"policy\" with the folder of a run, or export the law as a table";
-                reader.fault(Code::Refused, section.get("kind").map(Spanned::span), message, help);
-            }
-            _ => {}
-        }
-        targets.push(target);
-    }
-    targets
-}
-
-/// The entry that a section's `kind` names.
-fn kind<B>(
-    reader: &mut Reader<'_>,
-    section: &Section<'_>,
-    entries: &'static [Entry<B>],
-    what: &str,
-) -> Option<&'static Entry<B>> {
-    let Some(Value::Text(kind)) = reader.one(section, &keys::KIND) else { return None };
-    let entry = find(entries, &kind);
-    if entry.is_none() {
-        let known: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
-        let message = format!("{}: there is no {what} {kind:?}", section.key("kind"));
-        reader.fault(
-            Code::UnknownName,
-            section.get("kind").map(Spanned::span),
-            message,
-            way_out(&kind, &known, "kinds"),
-        );
-    }
-    entry
-}
-
-fn folds(reader: &mut Reader<'_>, root: &Section<'_>) -> u8 {
-    let section = if root.get("reward_model").is_some() { table(reader, root, "reward_model") } else { None };
-    match section.and_then(|section| reader.one(&section, &keys::FOLDS)) {
-        Some(Value::Integer(folds)) => u8::try_from(folds).unwrap_or(5),
-        _ => 5,
-    }
-}
-
-fn model<B>(
-    reader: &mut Reader<'_>,
-    root: &Section<'_>,
-    key: &str,
-    entries: &'static [Entry<B>],
-    others: &[&str],
-) -> Option<ModelAsked<B>> {
-    let before = reader.faults.len();
-    let section = table(reader, root, key).filter(|_| reader.faults.len() == before)?;
-    let entry = kind(reader, &section, entries, "model")?;
-    let others: Vec<&str> = others.iter().copied().chain([keys::KIND.name]).collect();
-    Some(ModelAsked { entry, values: reader.values(&section, entry.parameters, &others)? })
-}
-
-/// The estimator that is right for uniform logs alone, and must be asked for.
-const FOR_UNIFORM_LOGS: &str = "replay";
-
-/// Those that the file names; else all that can do without what the file does not have.
-fn estimators(reader: &mut Reader<'_>, root: &Section<'_>, has_model: bool) -> (Vec<EstimatorAsked>, bool) {
-    let sections = tables(reader, root, "estimator");
-    if sections.is_empty() {
-        let all = ESTIMATORS.iter().filter(|entry| entry.name != FOR_UNIFORM_LOGS).map(|entry| EstimatorAsked {
-            name: entry.name.to_owned(),
-            entry,
-            values: Values::defaults(entry.parameters),
-        });
-        let all = all.filter(|asked| asked.family().is_ok_and(|family| has_model || !needs_model(&family)));
-        return (all.collect(), true);
-    }
-    let (mut seen, mut asked) = (Vec::new(), Vec::new());
-    for section in sections {
-        let Some(entry) = kind(reader, &section, ESTIMATORS, "estimator") else { continue };
-        let name = match section.get("name") {
-            Some(_) => match reader.one(&section, &keys::NAME) {
-                Some(Value::Text(name)) => name,
-                _ => continue,
-            },
-            None => entry.name.to_owned(),
-        };
-        check_name(reader, &section, &name, &mut seen);
-        let Some(values) = reader.values(&section, entry.parameters, &[keys::NAME.name, keys::KIND.name]) else {
-            continue;
-        };
-        let estimator = EstimatorAsked { name, entry, values };
-        match estimator.family() {
-            Ok(family) if !has_model && needs_model(&family) => {
-                let message = format!("{}: {} needs a reward model", section.key("kind"), entry.name);
-                let help =
-                    "add [reward_model] with `kind = \"table\"` and its keys; `mercato list reward_models` shows all";
-                reader.fault(Code::Refused, section.get("kind").map(Spanned::span), message, help);
-            }
-            Ok(_) => asked.push(estimator),
-            Err(refusal) => scenario::refuse(reader, &section.path, refusal),
-        }
-    }
-    (asked, false)
-}
-
-fn needs_model(family: &Family) -> bool {
-    family.members.iter().any(|member| member.estimator.needs().models.contains(&true))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns_match_names() {
-        for (pattern, name, expected) in [
-            ("*.parquet", "a.parquet", true),
-            ("log-?.csv", "log-1.csv", true),
-            ("log-?.csv", "log-12.csv", false),
-            ("*a*b*", "xxaxxbxx", true),
-            ("*a*b*", "xxbxxaxx", false),
-        ] {
-            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
-        }
-    }
 
     #[test]
     fn all_faults_are_told_at_once_with_a_way_out() {

@@ -1,8 +1,11 @@
 //! Logs whose rows have a time: the rows of a unit are one sequence, judged as a whole.
+//!
+//! Sequences are held in memory until the log has been read. Where they would take more than [`BYTES`] for a target, whole
+//! units are sampled by a hash, so that about as many rows are kept as fit; the results say so.
 
 use super::batch::Batch;
 use super::file::Evaluation;
-use super::log::Log;
+use super::log::{Log, spread};
 use crate::evaluation::IntervalKind;
 use crate::evaluation::sequence::{
     Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceDiagnostics, SequenceEstimate, SequenceInterval, Shape,
@@ -14,6 +17,10 @@ use serde::Serialize;
 
 /// Bytes that the sequences of one target may take.
 const BYTES: usize = 256 << 20;
+/// Part of them that a sample is made for: the lengths of its units vary.
+const FILLED: f64 = 0.9;
+/// Keeps the sample apart from other uses of the hash of a unit.
+const SAMPLE: u64 = 0x05a3_91e5;
 /// Combinations of levels that are states of their own.
 const STATES: usize = 4_096;
 /// Actions up to which the target's whole law is kept.
@@ -48,7 +55,43 @@ pub(super) struct Sequences {
     /// Context columns that make a state, with their levels; or those that are features, with mean and deviation.
     levels: Vec<(usize, usize)>,
     features: Vec<(usize, f64, f64)>,
+    sample: Option<Sample>,
     fault: Option<String>,
+}
+
+/// Units whose sequences are kept, where not all fit.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    share: f64,
+    /// Greatest hash that is kept.
+    last: u64,
+    /// Rows of the log.
+    rows: u64,
+    bytes_per_row: usize,
+}
+
+impl Sample {
+    fn new(shape: &Shape, rows: u64) -> Option<Self> {
+        // Vectors double when they grow.
+        let bytes_per_row = 2 * shape.bytes_per_row();
+        let share = FILLED * (BYTES / bytes_per_row) as f64 / rows as f64;
+        (share < FILLED).then_some(Self { share, last: (share * u64::MAX as f64) as u64, rows, bytes_per_row })
+    }
+
+    fn holds(&self, unit: u64) -> bool {
+        spread(unit ^ SAMPLE) <= self.last
+    }
+
+    fn warning(&self, units: usize) -> String {
+        format!(
+            "sequences are those of {units} units, {:.2} % of all by a hash of the unit: {} rows would take {} MB for a \
+             target, and {} MB are granted",
+            100.0 * self.share,
+            self.rows,
+            (self.rows as f64 * self.bytes_per_row as f64 / f64::from(1 << 20)).ceil(),
+            BYTES >> 20
+        )
+    }
 }
 
 impl Sequences {
@@ -78,6 +121,7 @@ impl Sequences {
             shape,
             levels: columns.iter().enumerate().map(|(column, about)| (column, about.levels)).collect(),
             features,
+            sample: Sample::new(&shape, log.shape.rounds),
             fault: None,
         })
     }
@@ -87,6 +131,18 @@ impl Sequences {
         if self.fault.is_some() {
             return;
         }
+        if let Some(sample) = self.sample {
+            let kept: Vec<usize> = (0..batch.count()).filter(|round| sample.holds(batch.units[*round])).collect();
+            let actions = self.shape.action_count;
+            let laws: Vec<f64> = kept.iter().flat_map(|round| &law[round * actions..][..actions]).copied().collect();
+            let propensities: Vec<f64> = kept.iter().map(|round| propensities[*round]).collect();
+            self.push(&batch.pick(&kept), &laws, &propensities);
+        } else {
+            self.push(batch, law, propensities);
+        }
+    }
+
+    fn push(&mut self, batch: &Batch, law: &[f64], propensities: &[f64]) {
         let rounds = 0..batch.count();
         if let Some(time) = batch.times.iter().find(|time| !(**time >= 0.0 && time.fract() == 0.0 && **time < 4e9)) {
             self.fault = Some(format!("time {time} is no whole number of steps"));
@@ -144,8 +200,9 @@ impl Sequences {
         evaluation: &Evaluation,
         coupled: &[String],
     ) -> Result<SequenceAppraisal, ScenarioError> {
+        let whose = if self.sample.is_some() { " (rows are counted within the sample of units)" } else { "" };
         let wrong = |message: String| ScenarioError {
-            message: format!("log.time: the rows are no sequences: {message}"),
+            message: format!("log.time: the rows are no sequences that can be judged: {message}{whose}"),
             place: evaluation.log.place("time"),
             help: Some("time counts steps of a unit without a gap; leave it out to judge single decisions".to_owned()),
             code: Code::BadTable,
@@ -155,6 +212,7 @@ impl Sequences {
         }
         let log = self.builder.finish().map_err(|fault| wrong(fault.to_string()))?;
         let mut diagnostics = diagnose(&log, coupled);
+        diagnostics.warnings.extend(self.sample.map(|sample| sample.warning(log.len())));
         let interval = match evaluation.interval {
             IntervalKind::Percentile | IntervalKind::Bca | IntervalKind::Poisson => {
                 SequenceInterval::Bootstrap { resamples: evaluation.resamples }
@@ -181,5 +239,29 @@ impl Sequences {
             }
         }
         Ok(SequenceAppraisal { name: name.to_owned(), estimates, diagnostics })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_of_whole_units_and_fills_what_is_granted() {
+        let shape = Shape {
+            action_count: 24,
+            law: LawShape::Every,
+            state: StateShape::Discrete(48),
+            discount: 1.0,
+            horizon: Horizon::Logged,
+        };
+        let granted = BYTES / (2 * shape.bytes_per_row());
+        assert!(Sample::new(&shape, granted as u64).is_none());
+        let sample = Sample::new(&shape, 100_000_000).unwrap();
+        let kept = (0..1_000_000_u64).filter(|unit| sample.holds(spread(*unit))).count();
+        // A standard deviation of 50.
+        let expected = FILLED * granted as f64 / 100.0;
+        assert!((kept as f64 - expected).abs() < 250.0, "{kept} and {expected}");
+        assert!(sample.warning(7).contains("7 units, 0.28 % of all"), "{}", sample.warning(7));
     }
 }

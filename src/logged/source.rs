@@ -1,5 +1,6 @@
 //! Files of rows, read forwards some thousand rows at a time: memory does not grow with the file.
 
+mod pages;
 mod parquet_rows;
 mod text_rows;
 
@@ -45,11 +46,12 @@ impl Source {
         }
     }
 
-    /// Says which columns are read, by name; all of them are in the header.
+    /// Says which columns are read, by name; all of them are in the header. Where there is none, the chunk has an empty
+    /// column.
     ///
     /// # Errors
     /// Where a column is of a type that cannot be read.
-    pub(super) fn want(&mut self, columns: &[&str]) -> Result<(), String> {
+    pub(super) fn want(&mut self, columns: &[Option<&str>]) -> Result<(), String> {
         match self {
             Self::Text(rows) => rows.want(columns),
             Self::Parquet(rows) => rows.want(columns),

@@ -26,14 +26,16 @@ impl Spread {
         for round in 0..evidence.rounds() {
             let weight = evidence.weight(round);
             if weight > 0.0 {
-                let bin = (libm::floor(libm::log2(weight)) + 7.0).clamp(0.0, (WEIGHT_BINS - 1) as f64);
-                self.weights[bin as usize] += 1;
+                self.weights[(exponent(weight) + 7).clamp(0, WEIGHT_BINS as i64 - 1) as usize] += 1;
             } else {
                 self.zero += 1;
             }
-            let bin = libm::floor(-libm::log2(evidence.propensities[round])).clamp(0.0, (PROPENSITY_BINS - 1) as f64);
-            self.rounds[bin as usize] += 1;
-            self.mass[bin as usize] += weight;
+            let propensity = evidence.propensities[round];
+            // A power of two is the upper end of its bin.
+            let halvings = -exponent(propensity) - i64::from(propensity.to_bits() << 12 != 0);
+            let bin = halvings.clamp(0, PROPENSITY_BINS as i64 - 1) as usize;
+            self.rounds[bin] += 1;
+            self.mass[bin] += weight;
         }
     }
 
@@ -45,5 +47,39 @@ impl Spread {
             1..=6 => format!("1/{}", 1 << (7 - bin)),
             _ => format!("{}", 1 << (bin - 7)),
         }
+    }
+}
+
+/// The power of two at or below a positive number (far below all bins where it is subnormal).
+fn exponent(number: f64) -> i64 {
+    (number.to_bits() >> 52) as i64 - 1_023
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluation::Saved;
+
+    #[test]
+    fn bins_begin_and_end_at_powers_of_two() {
+        // Weights 1/2, 1, 4 (propensities 1, 1/2, 1/8), and 0.
+        let evidence = Evidence {
+            action_count: 2,
+            actions: &[0, 0, 0, 1],
+            rewards: &[0.0; 4],
+            propensities: &[1.0, 0.5, 0.125, 0.3],
+            target: &[0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1.0, 0.0],
+            logging: None,
+            models: [None; 3],
+            saved: Saved::default(),
+            factors: &[],
+            mixture: None,
+        };
+        let mut spread = Spread::default();
+        spread.take(&evidence);
+        assert_eq!((spread.zero, spread.weights[6], spread.weights[7], spread.weights[9]), (1, 1, 1, 1));
+        assert_eq!((spread.rounds[0], spread.rounds[1], spread.rounds[3]), (1, 2, 1));
+        assert_eq!((spread.mass[0], spread.mass[1], spread.mass[3]), (0.5, 1.0, 4.0));
+        assert_eq!([1e-300, 0.999, 1.0, 1.5, 2.0].map(exponent), [-997, -1, 0, 0, 1]);
     }
 }

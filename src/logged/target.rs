@@ -101,7 +101,7 @@ impl Target {
                     let Some(row) = table.row(batch, round) else {
                         let keys = table.describe(batch, round, log);
                         let fault = format!("target {:?} has no law for {keys}", self.name);
-                        faults.of(batch.file).add_row(batch.places[round], &fault);
+                        faults.of(batch.file).add_row(batch.place(round), &fault);
                         law.extend(std::iter::repeat_n(0.0, actions));
                         continue;
                     };
@@ -166,8 +166,18 @@ pub(super) fn all(evaluation: &Evaluation, log: &Log, logging: &Logging) -> Resu
 /// Notes rows where a target does what the log says could not be done: weights are never invented.
 pub(super) fn check_support(name: &str, batch: &Batch, log: &Log, law: &[f64], logging: &[f64], faults: &mut Faults) {
     let actions = log.shape.action_count;
+    if batch.allowed.is_empty() && logging.is_empty() {
+        return;
+    }
     for (round, law) in law.chunks(actions).enumerate() {
         let start = round * actions;
+        if let (true, Some(logging)) = (batch.allowed.is_empty(), logging.get(start..start + actions)) {
+            // All actions at once, since none is the rule.
+            let impossible = law.iter().zip(logging).map(|(law, logging)| u32::from(*law > 1e-12 && *logging <= 0.0));
+            if impossible.sum::<u32>() == 0 {
+                continue;
+            }
+        }
         let impossible = law.iter().enumerate().position(|(action, probability)| {
             let is_masked = batch.allowed.get(start + action).is_some_and(|allowed| !allowed);
             let is_never = logging.get(start + action).is_some_and(|probability| *probability <= 0.0);
@@ -182,7 +192,7 @@ pub(super) fn check_support(name: &str, batch: &Batch, log: &Log, law: &[f64], l
                 "target {name:?} does {:?} with probability {}, and {why}",
                 log.action_names[action], law[action]
             );
-            faults.of(batch.file).add_row(batch.places[round], &fault);
+            faults.of(batch.file).add_row(batch.place(round), &fault);
         }
     }
 }

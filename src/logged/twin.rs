@@ -9,7 +9,7 @@ use super::law::Logging;
 use super::log::{Log, spread};
 use crate::evaluation::appraisal::Settings;
 use crate::evaluation::model::{Build, Shape};
-use crate::evaluation::{Appraiser, Evidence, Fit};
+use crate::evaluation::{Appraiser, Evidence, Fit, Saved};
 use crate::random::{Purpose, Seed};
 use crate::scenario::error::{Code, ScenarioError, ScenarioErrors};
 use rayon::prelude::*;
@@ -265,7 +265,7 @@ impl Lab<'_> {
                 target: law,
                 logging: Some(&logging),
                 models: models.each_ref().map(|table: &Vec<f64>| (!table.is_empty()).then_some(table.as_slice())),
-                direct: [None; 3],
+                saved: Saved::default(),
                 factors: &self.log.shape.factors,
                 mixture: None,
             };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that cannot go on says so")]
 
 mod bandits;
+mod broken_parquet;
 mod cdnow;
 mod command_line;
 mod conformance;

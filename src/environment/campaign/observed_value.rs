@@ -5,7 +5,7 @@
 //! customer base analysis* (discounted expected residual transactions times expected margin), with Fader & Hardie 2013 for
 //! baskets.
 //!
-//! `margin · E[basket] · sum over pieces of time of E[orders within | history] e^(-discount · middle) + P(alive | history) ·
+//! `margin · E[basket] · sum over pieces of time of E[orders within | history] mean discount within + P(alive | history) ·
 //! reachability value, of those whom a channel reaches`.
 //!
 //! Differences from the source: (1) the integral over time is a sum over fortnights, months, then years up to eighty,
@@ -23,6 +23,12 @@ const ENDS_DAYS: [f64; 20] = [
     14.0, 30.0, 60.0, 91.0, 182.0, 274.0, 365.25, 547.9, 730.5, 1_095.8, 1_461.0, 1_826.3, 2_556.8, 3_652.5, 5_478.8,
     7_305.0, 10_957.5, 14_610.0, 21_915.0, 29_220.0,
 ];
+
+/// Mean of `e^(-rate t)` between two times.
+fn mean_discount(rate: f64, start: f64, end: f64) -> f64 {
+    let length = rate * (end - start);
+    if length == 0.0 { 1.0 } else { libm::exp(-rate * start) * -libm::expm1(-length) / length }
+}
 
 /// What is observed of one consumer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,7 +58,7 @@ impl Model {
         let residual = self.residual_orders(&history);
         for end in ENDS_DAYS {
             let until = residual(end);
-            value += (until - before) * libm::exp(-self.discount_rate_per_day * (start + end) / 2.0);
+            value += (until - before) * mean_discount(self.discount_rate_per_day, start, end);
             (before, start) = (until, end);
         }
         let basket = self.population.spend().conditional_mean(orders, observed.basket_mean);

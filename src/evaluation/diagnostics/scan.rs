@@ -4,7 +4,6 @@ use super::bins::{Sizes, bar};
 use super::hidden::Bounds;
 use super::{Bin, Calibration, Clipped, Diagnostics, Quantile};
 use crate::evaluation::evidence::{Evidence, Fit};
-use std::collections::BTreeMap;
 
 /// Edges of the overlap histogram.
 const WEIGHTS: [f64; 11] = [0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 1_000.0];
@@ -12,6 +11,9 @@ const WEIGHTS: [f64; 11] = [0.0, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100
 const PROPENSITIES: [f64; 9] = [0.0, 1e-4, 1e-3, 0.003, 0.01, 0.03, 0.1, 0.3, 0.9];
 /// Weights to clip at.
 const MAXIMA: [f64; 8] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 10_000.0];
+/// Bits of a prediction that do not tell its bin.
+const PREDICTION_SHIFT: u32 = 51;
+const PREDICTION_BINS: usize = 1 << (64 - PREDICTION_SHIFT);
 /// Shares of the weight quantiles.
 const SHARES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 
@@ -32,6 +34,8 @@ pub(in crate::evaluation) struct Scan {
     weighted_squares: f64,
     /// By action.
     pub actions: Vec<ActionSums>,
+    /// By action, the sum of the target's probabilities.
+    pub targets: Vec<f64>,
     calibration: Predictions,
     hidden: Bounds,
     /// Whether the log says what the logging policy could have done.
@@ -46,28 +50,32 @@ pub(in crate::evaluation) struct ActionSums {
     pub rounds: u64,
     /// Those with a reward other than 0.
     pub events: u64,
-    /// Sum of the target's probabilities.
-    pub target: f64,
     /// Sum of its squared weights.
     pub weight_squares: f64,
 }
 
 impl Scan {
     pub(in crate::evaluation) fn new(actions: usize, propensities_are_estimated: bool) -> Self {
-        Self { actions: vec![ActionSums::default(); actions], propensities_are_estimated, ..Self::default() }
+        Self {
+            actions: vec![ActionSums::default(); actions],
+            targets: vec![0.0; actions],
+            propensities_are_estimated,
+            ..Self::default()
+        }
     }
 
     pub(in crate::evaluation) fn take(&mut self, evidence: &Evidence<'_>) {
         self.knows_logging |= evidence.logging.is_some();
         let model = [Fit::CrossFitted, Fit::Plain].into_iter().find_map(|fit| evidence.model(fit).ok());
         self.actions.resize(evidence.action_count.max(self.actions.len()), ActionSums::default());
+        self.targets.resize(self.actions.len(), 0.0);
         for round in 0..evidence.rounds() {
             let (action, reward) = (evidence.actions[round], evidence.rewards[round]);
             let (weight, propensity) = (evidence.weight(round), evidence.propensities[round]);
             self.weigh(weight, propensity, reward);
             let target = evidence.target_of(round);
-            for (sums, target) in self.actions.iter_mut().zip(target) {
-                sums.target += target;
+            for (sum, target) in self.targets.iter_mut().zip(target) {
+                *sum += target;
             }
             let sums = &mut self.actions[action as usize];
             sums.rounds += 1;
@@ -108,7 +116,7 @@ impl Scan {
     /// All that follows from rounds alone.
     pub(in crate::evaluation) fn finish(&self) -> Diagnostics {
         let rounds = self.rounds as f64;
-        let squares: f64 = self.actions.iter().map(|sums| (sums.target / rounds) * (sums.target / rounds)).sum();
+        let squares: f64 = self.targets.iter().map(|target| (target / rounds) * (target / rounds)).sum();
         let effective_sample_size = share(self.weight * self.weight, self.weight_squares);
         Diagnostics {
             effective_sample_size,
@@ -152,8 +160,8 @@ fn share(part: f64, whole: f64) -> f64 {
 struct Predictions {
     count: f64,
     sums: [f64; 4],
-    /// Sum of reward less prediction, by bin of the prediction.
-    errors: BTreeMap<u64, f64>,
+    /// Sum of reward less prediction, by bin of the prediction: sign, exponent, half of a doubling. Empty until there is one.
+    errors: Vec<f64>,
 }
 
 impl Predictions {
@@ -162,14 +170,15 @@ impl Predictions {
         for (sum, value) in self.sums.iter_mut().zip([predicted, reward, predicted * predicted, predicted * reward]) {
             *sum += value;
         }
-        *self.errors.entry(predicted.to_bits() >> 51).or_default() += reward - predicted;
+        self.errors.resize(PREDICTION_BINS, 0.0);
+        self.errors[(predicted.to_bits() >> PREDICTION_SHIFT) as usize] += reward - predicted;
     }
 
     fn finish(&self) -> Option<Calibration> {
         let [predicted, reward, squares, products] = self.sums.map(|sum| sum / self.count);
         let variance = squares - predicted * predicted;
         (self.count > 0.0).then(|| Calibration {
-            expected_calibration_error: self.errors.values().map(|error| error.abs()).sum::<f64>() / self.count,
+            expected_calibration_error: self.errors.iter().map(|error| error.abs()).sum::<f64>() / self.count,
             slope: (variance > 1e-12 * squares).then(|| (products - predicted * reward) / variance),
         })
     }

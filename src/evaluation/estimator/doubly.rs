@@ -10,10 +10,10 @@ pub(super) fn plain_terms(
     weight: impl Fn(usize) -> f64,
     terms: &mut Terms,
 ) -> Result<(), MissingEvidence> {
-    let model = evidence.model(fit)?;
-    terms.plain.extend(evidence.direct(fit)?.enumerate().map(|(round, direct)| {
-        direct + weight(round) * (evidence.rewards[round] - model.of(round, evidence.actions[round]))
-    }));
+    let modelled = evidence.direct(fit)?.zip(evidence.logged(fit)?).zip(evidence.rewards).enumerate();
+    let term =
+        |(round, ((direct, logged), reward)): (usize, ((f64, f64), &f64))| direct + weight(round) * (reward - logged);
+    terms.plain.extend(modelled.map(term));
     Ok(())
 }
 

@@ -24,11 +24,10 @@ impl Estimator for SelfNormalisedDoublyRobust {
     }
 
     fn terms(&self, evidence: &Evidence<'_>, terms: &mut Terms) -> Result<(), MissingEvidence> {
-        let model = evidence.model(Fit::Plain)?;
         terms.plain.extend(evidence.direct(Fit::Plain)?);
-        for round in 0..evidence.rounds() {
+        for (round, logged) in evidence.logged(Fit::Plain)?.enumerate() {
             let weight = evidence.weight(round);
-            terms.numerator.push(weight * (evidence.rewards[round] - model.of(round, evidence.actions[round])));
+            terms.numerator.push(weight * (evidence.rewards[round] - logged));
             terms.denominator.push(weight);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Eight rounds in two contexts with three actions, on which every estimate can be checked by hand.
 
 use super::{ESTIMATORS, Estimator, Family, Terms};
-use crate::evaluation::evidence::Evidence;
+use crate::evaluation::evidence::{Evidence, Saved};
 use crate::random::{Purpose, Seed};
 use crate::registry::{Value, Values, find};
 use proptest::prelude::{Strategy, prop};
@@ -52,7 +52,7 @@ impl EightRounds {
             target: &self.target,
             logging: Some(&self.logging),
             models: [Some(&self.model); 3],
-            direct: [None; 3],
+            saved: Saved::default(),
             factors: &self.factors,
             mixture: Some(&self.mixture),
         }

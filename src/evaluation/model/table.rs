@@ -105,6 +105,31 @@ impl Grid {
     }
 }
 
+impl Grid {
+    /// By cell of a finer grid, the cell that it lies in; `None` where the other lacks one of the keys.
+    fn around(&self, finer: &Self) -> Option<Vec<usize>> {
+        let place = |axis: &(Axis, usize)| finer.axes.iter().position(|(own, _)| *own == axis.0);
+        let places = self.axes.iter().map(place).collect::<Option<Vec<usize>>>()?;
+        let mut levels = vec![0; finer.axes.len()];
+        let around = |cell: usize| {
+            let mut rest = cell;
+            for (level, (_, count)) in levels.iter_mut().zip(&finer.axes).rev() {
+                *level = rest % count;
+                rest /= count;
+            }
+            self.axes.iter().zip(&places).fold(0, |cell, ((_, count), place)| cell * count + levels[*place])
+        };
+        Some((0..finer.size).map(around).collect())
+    }
+
+    /// How far the cells of an action and the next lie apart.
+    fn stride(&self) -> usize {
+        let later = |place: usize| self.axes[place + 1..].iter().map(|(_, count)| count).product::<usize>();
+        let actions = self.axes.iter().enumerate().filter(|(_, (axis, _))| *axis == Axis::Action);
+        actions.map(|(place, _)| later(place)).sum()
+    }
+}
+
 /// Weighted sums of a cell.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sums {
@@ -166,14 +191,20 @@ impl Fitter for TableFitter {
             coarse.iter().map(|sums| if sums.weight > 0.0 { sums.reward / sums.weight } else { mean }).collect();
         let (rewards, weights) =
             fine.iter().map(|sums| (sums.reward * scale, sums.weight * scale)).unzip::<f64, f64, Vec<f64>, Vec<f64>>();
-        Ok(Box::new(Table {
+        let mut table = Table {
             grids: self.grids.clone(),
             rewards,
             weights,
             means,
             strength: self.strength,
             action_count: self.action_count,
-        }))
+            values: None,
+        };
+        let [cells, coarse] = &self.grids;
+        table.values = coarse
+            .around(cells)
+            .map(|around| around.iter().enumerate().map(|(fine, coarse)| table.value(fine, *coarse)).collect());
+        Ok(Box::new(table))
     }
 }
 
@@ -186,16 +217,31 @@ struct Table {
     means: Vec<f64>,
     strength: f64,
     action_count: usize,
+    /// The value of each cell, where it does not depend on further keys of the prior.
+    values: Option<Vec<f64>>,
+}
+
+impl Table {
+    fn value(&self, fine: usize, coarse: usize) -> f64 {
+        let (mean, weight) = (self.means[coarse], self.weights[fine] + self.strength);
+        if weight > 0.0 { (self.rewards[fine] + self.strength * mean) / weight } else { mean }
+    }
 }
 
 impl RewardModel for Table {
     fn predict(&self, rounds: &Rounds<'_>, rewards: &mut [f64]) {
+        if let Some(values) = &self.values {
+            let stride = self.grids[0].stride();
+            for (round, row) in rewards.chunks_mut(self.action_count).enumerate() {
+                let values = &values[self.grids[0].cell(rounds.columns, round, 0)..];
+                row.iter_mut().enumerate().for_each(|(action, reward)| *reward = values[action * stride]);
+            }
+            return;
+        }
         for (round, row) in rewards.chunks_mut(self.action_count).enumerate() {
             for (action, reward) in row.iter_mut().enumerate() {
-                let fine = self.grids[0].cell(rounds.columns, round, action as u32);
-                let mean = self.means[self.grids[1].cell(rounds.columns, round, action as u32)];
-                let weight = self.weights[fine] + self.strength;
-                *reward = if weight > 0.0 { (self.rewards[fine] + self.strength * mean) / weight } else { mean };
+                let [fine, coarse] = [0, 1].map(|grid| self.grids[grid].cell(rounds.columns, round, action as u32));
+                *reward = self.value(fine, coarse);
             }
         }
     }
@@ -236,6 +282,22 @@ mod tests {
         let model = fitter.fit(Some(0)).unwrap();
         assert!((log.predictions(model.as_ref())[0] - 0.0).abs() < 1e-15);
         assert!((log.predictions(model.as_ref())[6] - (1.0 + 1.5) / 4.0).abs() < 1e-15);
+    }
+
+    #[test]
+    fn a_prior_by_a_key_of_its_own_is_told_apart_round_by_round() {
+        let mut log = Log::drawn(6, 2, |_, _, _, _| 0.0);
+        log.actions = vec![0, 0, 1, 0, 1, 1];
+        log.levels = vec![0, 0, 0, 1, 1, 1];
+        log.rewards = vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0];
+        // Cells by action alone: 2 of 3 and 1 of 3; means of the places: 1/3 and 2/3.
+        let mut fitter = build(&values(&["item"], Some("place"), 3.0), &log.shape).unwrap();
+        log.show(|rounds| fitter.take(rounds, None));
+        let predicted = log.predictions(fitter.fit(None).unwrap().as_ref());
+        let expected = [3.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0, 2.0 / 6.0, 4.0 / 6.0, 3.0 / 6.0];
+        for (index, expected) in expected.iter().enumerate() {
+            assert!((predicted[index] - expected).abs() < 1e-15, "{index}: {} and {expected}", predicted[index]);
+        }
     }
 
     #[test]

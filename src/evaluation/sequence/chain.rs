@@ -8,14 +8,19 @@
 //! of the target that arrives there is told.
 
 mod influence;
+mod tables;
 
 use super::SequenceFailure;
 use super::returns::per_trajectory;
 use super::trajectories::{Horizon, LawShape, StateShape, Trajectories};
+use crate::evaluation::evidence::expectation;
 use rayon::prelude::*;
+pub(super) use tables::Tables;
 
 /// Most cells times steps that are kept: 512 MiB of numbers.
 const MOST_VALUES: usize = 1 << 26;
+/// Cells that one task handles, at least.
+const CELLS_AT_ONCE: usize = 128;
 const MOST_SWEEPS: usize = 1_000_000;
 /// Values stand still where a sweep cannot move them by more than this, relative to the greatest.
 const TOLERANCE: f64 = 1e-13;
@@ -56,19 +61,6 @@ pub(super) struct Chain<'a> {
     /// `first_link[cell]..first_link[cell + 1]` start in the cell.
     first_link: Vec<u32>,
     link_of_row: Vec<u32>,
-}
-
-/// Means over the rows of each cell.
-pub(super) struct Tables {
-    /// Total count of the rows of each cell.
-    pub counts: Vec<f64>,
-    /// The same of rows whose successor is known, those after which nothing comes included.
-    pub followed: Vec<f64>,
-    rewards: Vec<f64>,
-    /// `links × width`: means of what comes after.
-    successors: Vec<f64>,
-    /// Share of the trajectories that start in each cell, by the target's law.
-    pub starts: Vec<f64>,
 }
 
 /// Values per level: level k has k steps to go; an only level stands for every number of them.
@@ -164,57 +156,7 @@ impl<'a> Chain<'a> {
     /// What the target's next decision in a row is worth, by the values of its state's cells.
     pub fn value(&self, row: usize, step: usize, values: &[f64]) -> f64 {
         let own = &values[self.state(row, step) * self.width..][..self.width];
-        self.law(row).iter().zip(own).map(|(probability, value)| probability * value).sum()
-    }
-
-    /// Means over rows, where the rows of trajectory i count `counts[i]` times.
-    pub fn tables(&self, counts: &[f64]) -> Tables {
-        let cells = self.states * self.width;
-        let mut tables = Tables {
-            counts: vec![0.0; cells],
-            followed: vec![0.0; cells],
-            rewards: vec![0.0; cells],
-            successors: vec![0.0; self.links.len() * self.width],
-            starts: vec![0.0; cells],
-        };
-        for trajectory in (0..self.log.len()).filter(|trajectory| counts[*trajectory] > 0.0) {
-            self.count(trajectory, counts[trajectory], &mut tables);
-        }
-        let total: f64 = counts.iter().sum();
-        tables.starts.iter_mut().for_each(|start| *start /= total);
-        for cell in 0..cells {
-            if tables.counts[cell] > 0.0 {
-                tables.rewards[cell] /= tables.counts[cell];
-            }
-            if tables.followed[cell] > 0.0 {
-                let links = self.links_of(cell);
-                let own = &mut tables.successors[links.start * self.width..links.end * self.width];
-                own.iter_mut().for_each(|successor| *successor /= tables.followed[cell]);
-            }
-        }
-        tables
-    }
-
-    fn count(&self, trajectory: usize, count: f64, tables: &mut Tables) {
-        let rows = self.log.rows_of(trajectory);
-        let start = self.state(rows.start, 0) * self.width;
-        for (share, probability) in tables.starts[start..].iter_mut().zip(self.law(rows.start)) {
-            *share += count * probability;
-        }
-        for (step, row) in rows.clone().enumerate() {
-            let (cell, weight) = (self.cell(row, step), count * self.weight(row));
-            tables.counts[cell] += weight;
-            tables.rewards[cell] += weight * self.log.rewards[row];
-            if row + 1 < rows.end {
-                tables.followed[cell] += weight;
-                let own = &mut tables.successors[self.link_of_row[row] as usize * self.width..];
-                for (successor, probability) in own.iter_mut().zip(self.law(row + 1)) {
-                    *successor += weight * probability;
-                }
-            } else if self.log.terminated[trajectory] {
-                tables.followed[cell] += weight;
-            }
-        }
+        expectation(own, self.law(row))
     }
 
     /// Mean reward of a cell; 0 where it has no rows.
@@ -237,7 +179,7 @@ impl<'a> Chain<'a> {
         for link in self.links_of(cell) {
             let next = &values[self.links[link].1 as usize * self.width..][..self.width];
             let successors = &tables.successors[link * self.width..][..self.width];
-            later += successors.iter().zip(next).map(|(share, value)| share * value).sum::<f64>();
+            later += expectation(next, successors);
         }
         later
     }
@@ -248,7 +190,7 @@ impl<'a> Chain<'a> {
         let mut levels = vec![vec![0.0; tables.rewards.len()]];
         for step in 0..steps {
             let next = |cell| tables.rewards[cell] + discount * self.later(tables, cell, &levels[step]);
-            levels.push((0..tables.rewards.len()).map(next).collect());
+            levels.push((0..tables.rewards.len()).into_par_iter().with_min_len(CELLS_AT_ONCE).map(next).collect());
         }
         Solution { levels }
     }

@@ -19,6 +19,8 @@ use rayon::prelude::*;
 const MOST_UNKNOWNS: usize = 1_024;
 /// Parts in which rows are summed, whatever the number of threads.
 const PARTS: usize = 16;
+/// Numbers that the sums of all folds may take; 256 MiB.
+const MOST_SUMS: usize = 1 << 25;
 
 /// A linear model of the values of a log.
 pub(super) struct Linear<'a> {
@@ -42,6 +44,18 @@ struct Sums {
     next: Vec<f64>,
     start: Vec<f64>,
     trajectories: f64,
+}
+
+impl Sums {
+    fn merge(&mut self, part: &Self) {
+        self.rows += part.rows;
+        self.trajectories += part.trajectories;
+        add(&mut self.every, &part.every, 1.0);
+        add(&mut self.followed, &part.followed, 1.0);
+        add(&mut self.rewards, &part.rewards, 1.0);
+        add(&mut self.next, &part.next, 1.0);
+        add(&mut self.start, &part.start, 1.0);
+    }
 }
 
 /// The regression, ready for values.
@@ -96,15 +110,7 @@ impl<'a> Linear<'a> {
             })
             .collect();
         let mut sums = self.empty();
-        for part in parts {
-            sums.rows += part.rows;
-            sums.trajectories += part.trajectories;
-            add(&mut sums.every, &part.every, 1.0);
-            add(&mut sums.followed, &part.followed, 1.0);
-            add(&mut sums.rewards, &part.rewards, 1.0);
-            add(&mut sums.next, &part.next, 1.0);
-            add(&mut sums.start, &part.start, 1.0);
-        }
+        parts.iter().for_each(|part| sums.merge(part));
         sums
     }
 
@@ -120,9 +126,14 @@ impl<'a> Linear<'a> {
         }
     }
 
-    fn part_sums(&self, trajectories: std::ops::Range<usize>, counts: &[f64]) -> Sums {
-        let (width, size) = (self.width, self.size);
+    fn part_sums(&self, trajectories: impl Iterator<Item = usize>, counts: &[f64]) -> Sums {
         let mut sums = self.empty();
+        self.add_sums(trajectories, counts, &mut sums);
+        sums
+    }
+
+    fn add_sums(&self, trajectories: impl Iterator<Item = usize>, counts: &[f64], sums: &mut Sums) {
+        let (width, size) = (self.width, self.size);
         let (mut x, mut next) = (vec![0.0; width], vec![0.0; size]);
         for trajectory in trajectories.filter(|trajectory| counts[*trajectory] > 0.0) {
             let (rows, count) = (self.log.rows_of(trajectory), counts[trajectory]);
@@ -145,13 +156,38 @@ impl<'a> Linear<'a> {
                 }
             }
         }
-        sums
+    }
+
+    /// Weights of the values by fold, from all trajectories but its own; `None` where there are no others.
+    pub fn levels_without(&self, folds: &[u32], count: u32) -> Result<Vec<Option<Vec<Vec<f64>>>>, SequenceFailure> {
+        let once = vec![1.0; self.log.len()];
+        let is_in = |fold: u32| (0..self.log.len()).filter(move |trajectory| folds[*trajectory] == fold);
+        let own = self.size * (self.size + 2 * self.width);
+        let kept: Vec<Sums> = if own.saturating_mul(count as usize) <= MOST_SUMS {
+            (0..count).into_par_iter().map(|fold| self.part_sums(is_in(fold), &once)).collect()
+        } else {
+            Vec::new()
+        };
+        let levels = |fold: u32| {
+            let mut sums = self.empty();
+            for other in (0..count).filter(|other| *other != fold) {
+                match kept.get(other as usize) {
+                    Some(part) => sums.merge(part),
+                    None => self.add_sums(is_in(other), &once, &mut sums),
+                }
+            }
+            (sums.trajectories > 0.0).then(|| self.solve(&self.fit_to(sums)?)).transpose()
+        };
+        (0..count).map(levels).collect()
     }
 
     /// Fits the regression with trajectory i counted `counts[i]` times.
     pub fn fit(&self, counts: &[f64]) -> Result<Regression, SequenceFailure> {
+        self.fit_to(self.sums(counts))
+    }
+
+    fn fit_to(&self, mut sums: Sums) -> Result<Regression, SequenceFailure> {
         let (width, size) = (self.width, self.size);
-        let mut sums = self.sums(counts);
         let ridge = self.ridge * sums.rows;
         let factor = |table: &[f64]| -> Result<Vec<Cholesky>, SequenceFailure> {
             table.chunks_exact(width * width).map(|own| Cholesky::new(own, width, ridge)).collect()

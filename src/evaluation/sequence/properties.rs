@@ -6,8 +6,8 @@ use super::{
     Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceFailure, SequenceInterval, Shape, StateShape,
     TrajectoryBuilder, TrajectoryFault, estimate,
 };
-use crate::evaluation::Evidence;
 use crate::evaluation::estimator::{ESTIMATORS, Terms};
+use crate::evaluation::{Evidence, Saved};
 use crate::random::Seed;
 use crate::registry::{Value, Values, find};
 use proptest::prelude::*;
@@ -272,7 +272,7 @@ fn one_step_is_a_single_decision() {
         logging: None,
         models: [None; 3],
         factors: &[],
-        direct: [None; 3],
+        saved: Saved::default(),
         mixture: None,
     };
     let single = |name: &str| {

@@ -3,7 +3,7 @@
 
 use super::chain::{Cells, Chain, Solution, Time};
 use super::linear::Linear;
-use super::returns::{per_row, per_trajectory};
+use super::returns::per_row;
 use super::trajectories::{Horizon, StateShape, Trajectories};
 use super::{Linearised, SequenceFailure};
 use crate::random::{Purpose, Seed};
@@ -124,34 +124,43 @@ impl<'a> ValueModel<'a> {
         }
     }
 
-    /// The values of every row. Those of a fold come from the other folds, where there are several.
+    /// The values of every row. Those of a fold come from the other folds, where there are several; they stay 0 where
+    /// there are no others.
     pub fn row_values(&self, folds: u32) -> Result<Vec<RowValue>, SequenceFailure> {
         let log = self.log();
+        let fold_of: Vec<u32> = log.units.iter().map(|unit| fold_of(*unit, folds)).collect();
+        let fitted = if folds == 1 { vec![Some(self.fit()?)] } else { self.fit_without(&fold_of, folds)? };
         let mut values = vec![RowValue::default(); log.rows()];
-        for fold in 0..folds {
-            // With one fold, what is fitted to and what is filled are both everything.
-            let is_inside = |trajectory: usize| folds == 1 || fold_of(log.units[trajectory], folds) == fold;
-            let counts = per_trajectory(log, |trajectory| f64::from(folds == 1 || !is_inside(trajectory)));
-            if counts.iter().sum::<f64>() == 0.0 {
-                continue;
+        per_row(log, &mut values, |trajectory, own| {
+            let Some(fitted) = &fitted[fold_of[trajectory] as usize] else { return };
+            let window = log.window(trajectory);
+            for (step, (row, value)) in log.rows_of(trajectory).zip(own).enumerate() {
+                *value = fitted.value(row, step, window - step);
             }
-            let fitted = self.fit(&counts)?;
-            per_row(log, &mut values, |trajectory, own| {
-                if is_inside(trajectory) {
-                    let window = log.window(trajectory);
-                    for (step, (row, value)) in log.rows_of(trajectory).zip(own).enumerate() {
-                        *value = fitted.value(row, step, window - step);
-                    }
-                }
-            });
-        }
+        });
         Ok(values)
     }
 
-    fn fit(&self, counts: &[f64]) -> Result<Fitted<'_, 'a>, SequenceFailure> {
+    /// The fit to all trajectories.
+    fn fit(&self) -> Result<Fitted<'_, 'a>, SequenceFailure> {
+        let once = vec![1.0; self.log().len()];
         match self {
-            Self::Table(chain) => Ok(Fitted::Table(chain, chain.solve(&chain.tables(counts)))),
-            Self::Linear(linear) => Ok(Fitted::Linear(linear, linear.solve(&linear.fit(counts)?)?)),
+            Self::Table(chain) => Ok(Fitted::Table(chain, chain.solve(&chain.tables(&once)))),
+            Self::Linear(linear) => Ok(Fitted::Linear(linear, linear.solve(&linear.fit(&once)?)?)),
+        }
+    }
+
+    /// By fold, the fit to all trajectories but its own.
+    fn fit_without(&self, fold_of: &[u32], folds: u32) -> Result<Vec<Option<Fitted<'_, 'a>>>, SequenceFailure> {
+        match self {
+            Self::Table(chain) => {
+                let solutions = chain.solutions(fold_of, folds).into_iter();
+                Ok(solutions.map(|solution| solution.map(|solution| Fitted::Table(chain, solution))).collect())
+            }
+            Self::Linear(linear) => {
+                let levels = linear.levels_without(fold_of, folds)?.into_iter();
+                Ok(levels.map(|levels| levels.map(|levels| Fitted::Linear(linear, levels))).collect())
+            }
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Parquet, row group by row group, column by column.
 
+use super::pages::CheckedPages;
 use crate::logged::cells::{Cells, Chunk};
 use parquet::basic::{ConvertedType, Type as PhysicalType};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -13,20 +14,34 @@ use std::path::Path;
 /// Rows of a Parquet file.
 pub(in crate::logged) struct ParquetRows {
     file: SerializedFileReader<File>,
-    wanted: Vec<Wanted>,
-    readers: Vec<ColumnReader>,
+    /// Bytes of the file.
+    length: u64,
+    /// `None` where a column is left out.
+    wanted: Vec<Option<Wanted>>,
+    readers: Vec<Option<ColumnReader>>,
     next_group: usize,
     left_in_group: usize,
     row: usize,
+    scratch: Scratch,
+}
+
+/// What a batch of one column is read into, by type; kept from batch to batch.
+#[derive(Default)]
+struct Scratch {
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
+    booleans: Vec<bool>,
+    integers: Vec<i32>,
+    long_integers: Vec<i64>,
+    floats: Vec<f32>,
+    doubles: Vec<f64>,
+    texts: Vec<ByteArray>,
 }
 
 /// A leaf of the schema.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
     leaf: usize,
-    physical: PhysicalType,
     is_unsigned: bool,
     is_list: bool,
     /// Definition level at which a value is there.
@@ -36,8 +51,8 @@ struct Wanted {
 impl ParquetRows {
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
-        let is_empty = file.metadata().is_ok_and(|metadata| metadata.len() == 0);
-        if is_empty {
+        let length = file.metadata().map_err(|error| format!("cannot be read: {error}"))?.len();
+        if length == 0 {
             return Err("is empty".to_owned());
         }
         let file = SerializedFileReader::new(file).map_err(|error| {
@@ -45,13 +60,13 @@ impl ParquetRows {
         })?;
         Ok(Self {
             file,
+            length,
             wanted: Vec::new(),
             readers: Vec::new(),
             next_group: 0,
             left_in_group: 0,
             row: 0,
-            definitions: Vec::new(),
-            repetitions: Vec::new(),
+            scratch: Scratch::default(),
         })
     }
 
@@ -65,9 +80,10 @@ impl ParquetRows {
         pairs.into_iter().flatten().filter_map(|pair| Some((pair.key.clone(), pair.value.clone()?))).collect()
     }
 
-    pub(super) fn want(&mut self, columns: &[&str]) -> Result<(), String> {
+    pub(super) fn want(&mut self, columns: &[Option<&str>]) -> Result<(), String> {
         let schema = self.file.metadata().file_metadata().schema_descr();
-        let find = |name: &&str| {
+        let find = |name: &Option<&str>| {
+            let Some(name) = name else { return Ok(None) };
             let mut leaves = schema
                 .columns()
                 .iter()
@@ -90,7 +106,7 @@ impl ParquetRows {
                 converted,
                 ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
             );
-            Ok(Wanted { leaf, physical, is_unsigned, is_list, present: column.max_def_level() })
+            Ok(Some(Wanted { leaf, is_unsigned, is_list, present: column.max_def_level() }))
         };
         self.wanted = columns.iter().map(find).collect::<Result<_, _>>()?;
         Ok(())
@@ -101,13 +117,6 @@ impl ParquetRows {
         chunk.rows.clear();
         chunk.lines.clear();
         chunk.broken.clear();
-        for (cells, wanted) in chunk.columns.iter_mut().zip(&self.wanted) {
-            *cells = match (wanted.is_list, wanted.physical) {
-                (true, _) => Cells::Lists { numbers: Vec::new(), ends: Vec::new() },
-                (false, PhysicalType::BYTE_ARRAY) => Cells::texts(),
-                (false, _) => Cells::Numbers(Vec::with_capacity(most)),
-            };
-        }
         while self.left_in_group == 0 {
             if self.next_group == self.file.num_row_groups() {
                 return Ok(());
@@ -129,28 +138,53 @@ impl ParquetRows {
 
     fn open_group(&mut self) -> Result<(), ParquetError> {
         let group = self.file.get_row_group(self.next_group)?;
-        self.readers =
-            self.wanted.iter().map(|wanted| group.get_column_reader(wanted.leaf)).collect::<Result<_, _>>()?;
-        self.left_in_group = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+        let broken = |what: &str| ParquetError::General(format!("row group {} {what}", self.next_group + 1));
+        let rows = usize::try_from(group.metadata().num_rows()).map_err(|_| broken("has fewer than no rows"))?;
+        let reader = |wanted: &Option<Wanted>| -> Result<Option<ColumnReader>, ParquetError> {
+            let Some(Wanted { leaf, .. }) = *wanted else { return Ok(None) };
+            let column = group.metadata().columns().get(leaf).ok_or_else(|| broken("lacks a column"))?;
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let end = start.checked_add(column.compressed_size());
+            // What is asked to read beyond the file ends the program.
+            let is_inside = start >= 0
+                && column.compressed_size() >= 0
+                && end.is_some_and(|end| end.cast_unsigned() <= self.length);
+            if !is_inside {
+                return Err(broken("has a column that lies outside the file"));
+            }
+            let pages = CheckedPages::new(group.get_column_page_reader(leaf)?, column.column_descr_ptr());
+            Ok(Some(get_column_reader(column.column_descr_ptr(), Box::new(pages))))
+        };
+        self.readers = self.wanted.iter().map(reader).collect::<Result<_, _>>()?;
+        self.left_in_group = rows;
         self.next_group += 1;
         Ok(())
     }
 
     /// Reads rows of a column; how many there were.
     fn read(&mut self, index: usize, rows: usize, cells: &mut Cells) -> Result<usize, ParquetError> {
-        let Self { wanted, readers, definitions, repetitions, .. } = self;
-        let wanted = wanted[index];
+        let (Some(wanted), Some(reader)) = (self.wanted[index], &mut self.readers[index]) else {
+            cells.clear();
+            return Ok(rows);
+        };
+        let Scratch { definitions, repetitions, booleans, integers, long_integers, floats, doubles, texts } =
+            &mut self.scratch;
         let levels = Levels { definitions, repetitions, wanted, rows };
-        match &mut readers[index] {
-            ColumnReader::BoolColumnReader(reader) => levels.read(reader, cells, |value| f64::from(u8::from(*value))),
-            ColumnReader::Int32ColumnReader(reader) if wanted.is_unsigned => {
-                levels.read(reader, cells, |value| f64::from(value.cast_unsigned()))
+        match reader {
+            ColumnReader::BoolColumnReader(reader) => {
+                levels.read(reader, booleans, cells, |value| f64::from(u8::from(*value)))
             }
-            ColumnReader::Int32ColumnReader(reader) => levels.read(reader, cells, |value| f64::from(*value)),
-            ColumnReader::Int64ColumnReader(reader) => levels.read(reader, cells, |value| *value as f64),
-            ColumnReader::FloatColumnReader(reader) => levels.read(reader, cells, |value| f64::from(*value)),
-            ColumnReader::DoubleColumnReader(reader) => levels.read(reader, cells, |value| *value),
-            ColumnReader::ByteArrayColumnReader(reader) => levels.read_texts(reader, cells),
+            ColumnReader::Int32ColumnReader(reader) if wanted.is_unsigned => {
+                levels.read(reader, integers, cells, |value| f64::from(value.cast_unsigned()))
+            }
+            ColumnReader::Int32ColumnReader(reader) => levels.read(reader, integers, cells, |value| f64::from(*value)),
+            ColumnReader::Int64ColumnReader(reader) if wanted.is_list => {
+                levels.read(reader, long_integers, cells, |value| whole(*value, wanted.is_unsigned) as f64)
+            }
+            ColumnReader::Int64ColumnReader(reader) => levels.read_whole(reader, long_integers, cells),
+            ColumnReader::FloatColumnReader(reader) => levels.read(reader, floats, cells, |value| f64::from(*value)),
+            ColumnReader::DoubleColumnReader(reader) => levels.read(reader, doubles, cells, |value| *value),
+            ColumnReader::ByteArrayColumnReader(reader) => levels.read_texts(reader, texts, cells),
             _ => Err(ParquetError::General("a column of a type that cannot be read".to_owned())),
         }
     }
@@ -164,77 +198,134 @@ struct Levels<'a> {
 }
 
 impl Levels<'_> {
-    fn values<T: DataType>(&mut self, reader: &mut ColumnReaderImpl<T>) -> Result<(usize, Vec<T::T>), ParquetError> {
+    /// Reads values and levels; how many rows they are.
+    fn values<T: DataType>(
+        &mut self,
+        reader: &mut ColumnReaderImpl<T>,
+        values: &mut Vec<T::T>,
+    ) -> Result<usize, ParquetError> {
         self.definitions.clear();
         self.repetitions.clear();
-        let mut values = Vec::with_capacity(self.rows);
+        values.clear();
         let mut found = 0;
         while found < self.rows {
             let (records, ..) = reader.read_records(
                 self.rows - found,
                 Some(&mut *self.definitions),
                 Some(&mut *self.repetitions),
-                &mut values,
+                values,
             )?;
             if records == 0 {
                 break;
             }
             found += records;
         }
-        Ok((found, values))
+        let there = self.definitions.iter().filter(|level| **level == self.wanted.present).count();
+        let expected = if self.definitions.is_empty() { found } else { there };
+        if expected != values.len() && !(self.definitions.is_empty() && self.wanted.is_list) {
+            return Err(ParquetError::General(format!("{} values where {expected} are announced", values.len())));
+        }
+        Ok(found)
+    }
+
+    /// What is to be read row by row: `None` where a row has no value.
+    fn by_row<'v, V>(&'v self, values: &'v [V], found: usize) -> impl Iterator<Item = Option<&'v V>> {
+        let (mut values, present) = (values.iter(), self.wanted.present);
+        (0..found).map(move |row| {
+            let is_there = self.definitions.get(row).is_none_or(|level| *level == present);
+            if is_there { values.next() } else { None }
+        })
     }
 
     fn read<T: DataType>(
         mut self,
         reader: &mut ColumnReaderImpl<T>,
+        values: &mut Vec<T::T>,
         cells: &mut Cells,
         number: impl Fn(&T::T) -> f64,
     ) -> Result<usize, ParquetError> {
-        let (found, values) = self.values(reader)?;
-        match cells {
-            Cells::Numbers(numbers) if self.definitions.is_empty() => numbers.extend(values.iter().map(number)),
-            Cells::Numbers(numbers) => {
-                let mut values = values.iter();
-                let present = self.wanted.present;
-                let next = |level: &i16| {
-                    if *level == present { values.next().map_or(f64::NAN, &number) } else { f64::NAN }
-                };
-                numbers.extend(self.definitions.iter().map(next));
+        let found = self.values(reader, values)?;
+        if !self.wanted.is_list {
+            let mut numbers = cells.take_numbers();
+            if self.definitions.is_empty() {
+                numbers.extend(values.iter().map(number));
+            } else {
+                numbers.extend(self.by_row(values, found).map(|value| value.map_or(f64::NAN, &number)));
             }
-            Cells::Lists { numbers, ends } => {
-                let mut values = values.iter();
-                for (position, repetition) in self.repetitions.iter().enumerate() {
-                    if *repetition == 0 && position > 0 {
-                        ends.push(numbers.len());
-                    }
-                    let is_there = self.definitions.get(position).is_none_or(|level| *level == self.wanted.present);
-                    if is_there {
-                        numbers.extend(values.next().map(&number));
-                    }
-                }
-                if !self.repetitions.is_empty() {
-                    ends.push(numbers.len());
-                }
-            }
-            Cells::Texts { .. } => {}
+            *cells = Cells::Numbers(numbers);
+            return Ok(found);
         }
+        let (mut numbers, mut ends) = cells.take_lists();
+        let mut values = values.iter();
+        for (position, repetition) in self.repetitions.iter().enumerate() {
+            if *repetition == 0 && position > 0 {
+                ends.push(numbers.len());
+            }
+            let is_there = self.definitions.get(position).is_none_or(|level| *level == self.wanted.present);
+            if is_there {
+                numbers.extend(values.next().map(&number));
+            }
+        }
+        if !self.repetitions.is_empty() {
+            ends.push(numbers.len());
+        }
+        let lists = ends.len();
+        *cells = Cells::Lists { numbers, ends };
+        Ok(lists)
+    }
+
+    /// Whole numbers; as texts where one is too great to be told from its neighbours as a float.
+    fn read_whole<T: DataType<T = i64>>(
+        mut self,
+        reader: &mut ColumnReaderImpl<T>,
+        values: &mut Vec<i64>,
+        cells: &mut Cells,
+    ) -> Result<usize, ParquetError> {
+        let (found, is_unsigned) = (self.values(reader, values)?, self.wanted.is_unsigned);
+        if values.iter().any(|value| whole(*value, is_unsigned).unsigned_abs() > EXACT) {
+            let mut texts = cells.take_texts();
+            for value in self.by_row(values, found) {
+                let text = value.map_or_else(String::new, |value| whole(*value, is_unsigned).to_string());
+                texts.push(text.as_bytes());
+            }
+            *cells = Cells::Texts(texts);
+            return Ok(found);
+        }
+        let mut numbers = cells.take_numbers();
+        if self.definitions.is_empty() {
+            numbers.extend(values.iter().map(|value| *value as f64));
+        } else {
+            numbers.extend(self.by_row(values, found).map(|value| value.map_or(f64::NAN, |value| *value as f64)));
+        }
+        *cells = Cells::Numbers(numbers);
         Ok(found)
     }
 
     fn read_texts<T: DataType<T = ByteArray>>(
         mut self,
         reader: &mut ColumnReaderImpl<T>,
+        values: &mut Vec<ByteArray>,
         cells: &mut Cells,
     ) -> Result<usize, ParquetError> {
-        let (found, values) = self.values(reader)?;
-        let mut values = values.iter();
-        for row in 0..found {
-            let is_there = self.definitions.get(row).is_none_or(|level| *level == self.wanted.present);
-            let text = if is_there { values.next().map_or(&b""[..], ByteArray::data) } else { b"" };
-            cells.push_text(text);
+        let found = self.values(reader, values)?;
+        let mut texts = cells.take_texts();
+        // The values stay in memory for as long as these rows are pushed.
+        for value in self.by_row(values, found) {
+            match value {
+                Some(value) => texts.push_lying(value.data()),
+                None => texts.push(b""),
+            }
         }
+        *cells = Cells::Texts(texts);
         Ok(found)
     }
+}
+
+/// Whole numbers up to this are told apart as floats.
+const EXACT: u128 = 1 << 53;
+
+fn whole(value: i64, is_unsigned: bool) -> i128 {
+    if is_unsigned { i128::from(value.cast_unsigned()) } else { i128::from(value) }
 }
 
 fn breaks(error: &ParquetError) -> String {

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(in crate::logged) struct TextRows {
     reader: csv::Reader<Box<dyn Read>>,
     header: Vec<String>,
-    wanted: Vec<usize>,
+    wanted: Vec<Option<usize>>,
     record: ByteRecord,
     row: usize,
 }
@@ -40,10 +40,11 @@ impl TextRows {
         &self.header
     }
 
-    pub(super) fn want(&mut self, columns: &[&str]) -> Result<(), String> {
-        let find = |name: &&str| {
+    pub(super) fn want(&mut self, columns: &[Option<&str>]) -> Result<(), String> {
+        let find = |name: &Option<&str>| {
+            let Some(name) = name else { return Ok(None) };
             let place = self.header.iter().position(|column| column == name);
-            place.ok_or_else(|| format!("has no column {name:?}"))
+            place.map(Some).ok_or_else(|| format!("has no column {name:?}"))
         };
         self.wanted = columns.iter().map(find).collect::<Result<_, _>>()?;
         Ok(())
@@ -52,7 +53,7 @@ impl TextRows {
     pub(super) fn next(&mut self, most: usize, chunk: &mut Chunk) -> Result<(), String> {
         chunk.columns.resize_with(self.wanted.len(), Cells::texts);
         for cells in &mut chunk.columns {
-            if !matches!(cells, Cells::Texts { .. }) {
+            if !matches!(cells, Cells::Texts(_)) {
                 *cells = Cells::texts();
             }
             cells.clear();
@@ -75,8 +76,10 @@ impl TextRows {
                 }
                 continue;
             }
-            for (cells, &column) in chunk.columns.iter_mut().zip(&self.wanted) {
-                cells.push_text(self.record.get(column).unwrap_or(b""));
+            for (cells, column) in chunk.columns.iter_mut().zip(&self.wanted) {
+                if let Some(column) = column {
+                    cells.push_text(self.record.get(*column).unwrap_or(b""));
+                }
             }
             chunk.rows.push(self.row);
             chunk.lines.push(line);

@@ -47,7 +47,7 @@ fn observed_values_are_calibrated_for_the_many_and_for_each_group_of_orders() {
         for (group, [sum, squares, count, value]) in groups.into_iter().enumerate() {
             let (mean, level) = (sum / count, value / count);
             let error = ((squares / count - mean * mean) / count).sqrt();
-            assert!(count > 500.0 && error < 0.05 * level, "{clock} {group}: {count} {error}");
+            assert!(count > 500.0 && error < 0.15 * level, "{clock} {group}: {count} {error}");
             // Times are days, a day is a tick, and at most one order falls on it: a per cent is left for that.
             assert!(mean.abs() < 3.0 * error + 0.01 * level, "{clock} {group}: {mean} ± {error} of {level}");
         }
@@ -67,7 +67,7 @@ fn the_value_of_a_poisson_buyer_by_hand() {
     let basket = model.population.spend().conditional_mean(4, 50.0);
     let expected = model.margin * basket * rate * years + model.reachability_value;
     let value = model.observed_value(&observed);
-    assert!((value / expected - 1.0).abs() < 0.01, "{value} {expected}");
+    assert!((value / expected - 1.0).abs() < 1e-9, "{value} {expected}");
     let unreachable = model.observed_value(&Observed { is_reachable: false, ..observed });
     assert!((value - unreachable - model.reachability_value).abs() < 1e-9);
 }

@@ -1,6 +1,7 @@
 //! Small dense systems, solved in a fixed order.
 
 use super::super::SequenceFailure;
+use multiversion::multiversion;
 
 /// Sum of products.
 pub(in super::super) fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -8,11 +9,13 @@ pub(in super::super) fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// Adds values, `times` over.
+#[inline(always)]
 pub(in super::super) fn add(sums: &mut [f64], values: &[f64], times: f64) {
     sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += times * value);
 }
 
 /// Adds `times a b'`, row-major.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
 pub(in super::super) fn outer(sums: &mut [f64], a: &[f64], b: &[f64], times: f64) {
     for (row, a) in sums.chunks_exact_mut(b.len()).zip(a) {
         add(row, b, times * a);
