@@ -5,12 +5,14 @@
 
 mod draw;
 mod events;
+mod friendships;
 mod kpi;
 mod space;
 mod story;
 
 pub use draw::{LaneDraw, policy_uniforms};
 pub use events::{Event, EventKind, Events};
+pub use friendships::Friendships;
 pub use kpi::{Kpi, Tally};
 pub use space::{Action, ActionSpace, Factor, Feature, Spec};
 pub use story::{Forbidden, Happening, Story};
@@ -67,6 +69,11 @@ pub trait World: Debug + Send + Sync {
     /// The community of each consumer in the market of this seed, from 0 on: whom to assign as one where friends touch each
     /// other. `None` where the market knows of no friendships.
     fn communities(&self, _seed: Seed) -> Option<Vec<u32>> {
+        None
+    }
+    /// Who knows whom in the market of this seed: through whom a treatment may reach others. `None` where the market knows of
+    /// no friendships.
+    fn friendships(&self, _seed: Seed) -> Option<Friendships> {
         None
     }
     /// About how much memory an open market takes for each consumer; 0 where that is next to nothing.

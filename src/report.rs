@@ -105,6 +105,9 @@ pub enum RunError {
     /// The folder holds something that is not results.
     #[error("`{}` is not a folder of results: it holds neither manifest.json nor summary.json, and is left alone; take another folder with --out", .0.display())]
     NotResults(PathBuf),
+    /// The folder holds something that is not an evaluation.
+    #[error("`{}` is not a folder of an evaluation: it holds no evaluation.json, and is left alone; take another folder with --out", .0.display())]
+    NotEvaluation(PathBuf),
     /// No folder can have this name.
     #[error("`{}` cannot be a folder of results; give --out a name of its own, such as `results/mine`", .0.display())]
     NoName(PathBuf),
@@ -174,6 +177,7 @@ impl RunError {
         match self {
             Self::Occupied(_)
             | Self::NotResults(_)
+            | Self::NotEvaluation(_)
             | Self::NoName(_)
             | Self::NotAFolder(_)
             | Self::NotWritable { .. }

@@ -43,7 +43,7 @@ mod word_of_mouth;
 use crate::market::catalogue::{Catalogue, Message};
 use crate::market::people::People;
 use crate::market::population::{Person, Population};
-use crate::protocol::Feature;
+use crate::protocol::{Feature, Friendships};
 use crate::random::Seed;
 use crate::registry::{Entry, Refusal, Value, Values};
 use std::fmt::Debug;
@@ -435,6 +435,11 @@ pub trait ResponseModule: Debug + Send + Sync {
 
     /// The community of each consumer, where [`ResponseModule::found`] wires them into a graph.
     fn communities(&self, _founding: &Founding<'_>) -> Option<Vec<u32>> {
+        None
+    }
+
+    /// Who knows whom, where [`ResponseModule::found`] wires consumers into a graph.
+    fn friendships(&self, _founding: &Founding<'_>) -> Option<Friendships> {
         None
     }
 

@@ -16,6 +16,8 @@ mod memory;
 mod numeric;
 mod registries;
 pub(crate) mod rows;
+#[cfg(test)]
+pub(crate) mod satisfies;
 pub mod schema;
 pub(crate) mod section;
 pub(crate) mod suggestion;
@@ -28,6 +30,7 @@ pub use error::{Code, ScenarioError, ScenarioErrors};
 pub use file::NamedFile;
 pub use memory::refuse_log;
 pub use section::is_name;
+pub(crate) use trial::schema::simulated;
 pub use trial::{Arm, Decides, Lineup, Trial, TrialOverrides, is_trial, load_trial, parse_trial};
 
 use crate::episode::Training;

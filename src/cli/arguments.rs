@@ -217,7 +217,7 @@ pub struct Evaluate {
     /// Folder of results; results/runs/NAME-SEED where none is given
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Write over the files of a folder that is not empty
+    /// Replace a folder of an earlier evaluation, when the new one is complete
     #[arg(long)]
     pub force: bool,
     /// No table

@@ -3,8 +3,7 @@
 use super::arguments::Evaluate;
 use super::{FAILED, WRONG_INPUT, diagnostic, fail, print};
 use crate::logged;
-use crate::report::evaluation::{Written, json, screen, write};
-use crate::report::is_occupied;
+use crate::report::evaluation::{Written, json, refuse, screen, write};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,15 +17,16 @@ pub fn execute(arguments: &Evaluate) -> ExitCode {
     };
     let default = || Path::new("results").join("runs").join(format!("{}-{}", evaluation.name, evaluation.seed.value()));
     let out: PathBuf = arguments.out.clone().unwrap_or_else(default);
-    if out.exists() && !out.is_dir() {
-        return fail(
-            WRONG_INPUT,
-            &format!("`{}` is a file, not a folder; take another name with --out", out.display()),
-        );
+    if let Err(error) = refuse(&out, arguments.force) {
+        return fail(if error.is_input() { WRONG_INPUT } else { FAILED }, &error.to_string());
     }
-    if is_occupied(&out) && !arguments.force {
-        let way_out = "take another folder with --out, or --force to write over its files";
-        return fail(WRONG_INPUT, &format!("`{}` exists and is not empty; {way_out}", out.display()));
+    if let Some(input) = evaluation.input_inside(&out) {
+        let message = format!(
+            "`{}` holds {}, which the evaluation reads; take another folder with --out",
+            out.display(),
+            input.display()
+        );
+        return fail(WRONG_INPUT, &message);
     }
     let judged = match logged::judge(&evaluation, arguments.twin) {
         Ok(judged) => judged,
@@ -40,9 +40,10 @@ pub fn execute(arguments: &Evaluate) -> ExitCode {
         Ok(written) => written,
         Err(error) => return fail(FAILED, &format!("the figures cannot be drawn: {error}")),
     };
-    if let Err(error) = write(&out, &files) {
-        return fail(FAILED, &format!("{} cannot be written: {error}", out.display()));
-    }
+    let out = match write(&out, arguments.force, &files) {
+        Ok(out) => out,
+        Err(error) => return fail(if error.is_input() { WRONG_INPUT } else { FAILED }, &error.to_string()),
+    };
     let place = format!("\nresults: {} (report.html, table.csv, evaluation.json)\n", out.display());
     if arguments.json {
         if !arguments.quiet {

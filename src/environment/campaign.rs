@@ -34,7 +34,7 @@ pub use mask::CONSTRAINTS;
 pub use sections::{BUDGET, PARAMETERS, Sections};
 pub use shard::SHARD_CONSUMERS;
 
-use crate::protocol::{Environment, Shard, Spec, World};
+use crate::protocol::{Environment, Friendships, Shard, Spec, World};
 use crate::random::Seed;
 use crate::registry::Refusal;
 use crate::response::{Commons, Founding, Published};
@@ -115,6 +115,11 @@ impl World for Campaign {
     fn communities(&self, seed: Seed) -> Option<Vec<u32>> {
         let founding = self.founding(seed, self.model.spec.consumers);
         self.model.modules.iter().find_map(|module| module.communities(&founding))
+    }
+
+    fn friendships(&self, seed: Seed) -> Option<Friendships> {
+        let founding = self.founding(seed, self.model.spec.consumers);
+        self.model.modules.iter().find_map(|module| module.friendships(&founding))
     }
 
     fn open(&self, seed: Seed) -> Box<dyn Environment> {

@@ -149,12 +149,17 @@ impl Appraiser {
     #[must_use]
     pub fn new(target: &str, asked: Vec<Asked>, settings: &Settings, action_names: &[String]) -> Self {
         let members = asked.iter().map(|asked| asked.family.members.len()).sum();
+        let judge = asked.get(judge(&asked.iter().map(|asked| asked.kind).collect::<Vec<_>>()));
+        let by_mixture =
+            judge.is_some_and(|judge| judge.family.members.iter().any(|member| member.estimator.needs().mixture));
+        let mut tally = Tally::new(members);
+        tally.by_mixture = by_mixture;
         Self {
             target: target.to_owned(),
             asked,
             settings: settings.clone(),
             action_names: action_names.to_vec(),
-            tally: Tally::new(members),
+            tally,
             scan: Scan::new(action_names.len(), settings.propensities_are_estimated),
             unsupported: None,
             weights: Vec::new(),
@@ -174,13 +179,27 @@ impl Appraiser {
     /// Where the evidence lacks what an estimator [`needs`](Self::needs).
     pub fn take(&mut self, evidence: &Evidence<'_>, units: &[u64]) -> Result<(), MissingEvidence> {
         evidence.covers(self.needs())?;
+        let by_mixture = self.tally.by_mixture;
         let Self { asked, tally, scan, weights, .. } = self;
         let estimators = members(asked);
         weights.clear();
         weights.extend((0..evidence.rounds()).map(|round| evidence.weight(round)));
         let evidence = Evidence { saved: Saved { weights: Some(weights.as_slice()), ..evidence.saved }, ..*evidence };
-        let (taken, ()) = rayon::join(|| tally.take(&evidence, units, &estimators), || scan.take(&evidence));
+        let judging = if by_mixture { evidence.by_mixture() } else { evidence };
+        let (taken, ()) = rayon::join(|| tally.take(&evidence, units, &estimators), || scan.take(&judging));
         taken
+    }
+
+    /// The evidence with the propensities that the judging estimate weighs by: those of the mixture, where it does. What
+    /// is said of weights (how many rounds they are worth, whether they average 1) is said of these.
+    #[must_use]
+    pub fn judging<'a>(&self, evidence: &Evidence<'a>) -> Evidence<'a> {
+        if self.tally.by_mixture { evidence.by_mixture() } else { *evidence }
+    }
+
+    /// Something that the reader of the log has to say of this target; goes into the warnings.
+    pub fn note(&mut self, note: String) {
+        self.settings.notes.push(note);
     }
 
     /// What the target does and the log cannot speak of, where the reader knows it better than by action alone. Without
@@ -218,6 +237,7 @@ impl Appraiser {
             diagnostics: &diagnostics,
             rounds: self.scan.rounds,
             units: tally.units(),
+            judge: estimates.get(judge).map(|estimate| (estimate.kind, estimate.chosen.is_some())),
             skewness: skewness(&paired(&influence, &logging.influence())),
             direct: direct.map(|(dm, dr)| {
                 let robust = &estimates[dr].difference;

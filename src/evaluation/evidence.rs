@@ -136,6 +136,14 @@ impl<'a> Evidence<'a> {
         self.target_of(round)[self.actions[round] as usize] / self.propensities[round]
     }
 
+    /// With the propensities of the mixture of all logging policies, where it is known.
+    #[must_use]
+    pub fn by_mixture(&self) -> Self {
+        let Some(propensities) = self.mixture else { return *self };
+        // What was saved of weights is against the policy that logged the row.
+        Self { propensities, saved: Saved { weights: None, ..self.saved }, ..*self }
+    }
+
     /// Some of the rounds.
     #[must_use]
     pub fn part(&self, rounds: Range<usize>) -> Self {

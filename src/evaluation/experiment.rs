@@ -9,6 +9,7 @@ mod clustered;
 mod confidence_sequence;
 mod cuped;
 mod effect;
+mod exposure;
 mod margin;
 mod msprt;
 mod multiplicity;
@@ -48,6 +49,7 @@ pub const ANALYSES: &[Entry<AnalysisBuild>] = &[
     winsorised::ENTRY,
     stratified::ENTRY,
     clustered::ENTRY,
+    exposure::ENTRY,
     switchback::ENTRY,
     msprt::ENTRY,
     confidence_sequence::ENTRY,

@@ -146,3 +146,18 @@ pub enum SequenceFailure {
     )]
     Singular,
 }
+
+impl SequenceFailure {
+    /// Whether the estimator does not fit what is asked, whatever the rows say.
+    #[must_use]
+    pub fn is_of_question(&self) -> bool {
+        match self {
+            Self::NeedsState
+            | Self::NeedsDiscreteStates
+            | Self::NeedsLaw
+            | Self::NeedsEndless
+            | Self::AverageReward => true,
+            Self::Overflow { .. } | Self::Exhausted { .. } | Self::TooLarge { .. } | Self::Singular => false,
+        }
+    }
+}

@@ -38,6 +38,8 @@ pub(super) struct Tally {
     pub rounds: Vec<f64>,
     /// Sum of rewards.
     pub reward: Vec<f64>,
+    /// Whether weights are taken against the mixture of all logging policies, where the evidence has it.
+    pub by_mixture: bool,
     /// Sum of weights.
     pub weight: Vec<f64>,
     /// Sums of each estimator, in their order.
@@ -45,6 +47,7 @@ pub(super) struct Tally {
     terms: Vec<Terms>,
     slot_of_round: Vec<u32>,
     weights: Vec<f64>,
+    mixed_weights: Vec<f64>,
     direct: [Vec<f64>; 3],
     logged: [Vec<f64>; 3],
 }
@@ -118,7 +121,7 @@ impl Tally {
     }
 
     fn add(&mut self, evidence: &Evidence<'_>, estimators: &[&dyn Estimator]) -> Result<(), MissingEvidence> {
-        let Self { slots, ledger, columns, terms, slot_of_round, weights, direct, logged, .. } = self;
+        let Self { slots, ledger, columns, terms, slot_of_round, weights, direct, logged, by_mixture, mixed_weights, .. } = self;
         for fit in Fit::ALL {
             let needed = estimators.iter().any(|estimator| estimator.needs().models[fit as usize]);
             if let (true, Some(table)) = (needed, evidence.models[fit as usize]) {
@@ -140,11 +143,21 @@ impl Tally {
             logged: logged.each_ref().map(|values| (!values.is_empty()).then_some(values.as_slice())),
         };
         let evidence = Evidence { saved, ..*evidence };
+        // What is said of weights is said of those that the judging estimate takes.
+        let judging: &[f64] = match evidence.mixture {
+            Some(_) if *by_mixture => {
+                let mixed = evidence.by_mixture();
+                mixed_weights.clear();
+                mixed_weights.extend((0..mixed.rounds()).map(|round| mixed.weight(round)));
+                mixed_weights
+            }
+            _ => weights,
+        };
         terms.par_iter_mut().zip(estimators).with_min_len(ESTIMATORS_AT_ONCE).try_for_each(|(terms, estimator)| {
             terms.clear();
             estimator.terms(&evidence, terms)
         })?;
-        let mut entries: Vec<&[f64]> = vec![&ONCE[..evidence.rounds()], evidence.rewards, weights];
+        let mut entries: Vec<&[f64]> = vec![&ONCE[..evidence.rounds()], evidence.rewards, judging];
         for (columns, terms) in columns.iter_mut().zip(&*terms) {
             for (column, part) in columns.iter_mut().zip([&terms.plain, &terms.numerator, &terms.denominator]) {
                 if !part.is_empty() {

@@ -8,6 +8,7 @@
 
 mod assignment;
 mod composed;
+mod exposure;
 mod lab;
 mod lived;
 mod measure;
@@ -17,6 +18,7 @@ mod truth;
 
 pub use assignment::{ARMS_MAX, Assignment, NoCommunities, Randomised, Span};
 pub use composed::Composed;
+pub use exposure::{Exposed, Exposure};
 pub use lab::{Findings, Kind, Lab, Rate, Repetition, Verdict};
 pub use lived::{Lived, Protocol, Rows, TrialError};
 pub use measure::{Measure, Outcome};

@@ -18,10 +18,12 @@ pub const UNSUPPORTED_MASS: f64 = 0.05;
 const POWER: f64 = 0.8;
 /// Cells that are listed.
 const LISTED_CELLS: usize = 10;
-/// Kinds by how well they judge: the mixture where several policies logged, then what is right if either propensities or
+/// Kinds by how well they judge: the mixture where several policies logged, since only it speaks of what the policy of a row
+/// could not do and another did; then what is right if either propensities or
 /// model are, and of these what bounds least; what needs no model; the rest in the order of the file.
 const JUDGES: &[&str] = &[
     "balanced_dr",
+    "balanced_ips",
     "cross_fitted_dr",
     "dr",
     "mrdr",
@@ -29,7 +31,6 @@ const JUDGES: &[&str] = &[
     "dros",
     "switch_dr",
     "sub_gaussian_dr",
-    "balanced_ips",
     "snips",
     "ips",
 ];

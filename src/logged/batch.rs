@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub(super) rewards: Vec<f64>,
     /// Empty where the log has none.
     pub(super) propensities: Vec<f64>,
+    /// Who logged each round; empty where the file names nobody.
+    pub(super) loggers: Vec<u32>,
     pub(super) units: Vec<u64>,
     pub(super) folds: Vec<u8>,
     /// By column of the context; empty where it has no levels.
@@ -69,6 +71,8 @@ impl Batch {
         Self {
             first: self.first,
             file: self.file,
+            rows: of(&self.rows, rounds),
+            lines: of(&self.lines, rounds),
             actions: of(&self.actions, rounds),
             rewards: of(&self.rewards, rounds),
             units: of(&self.units, rounds),
@@ -110,7 +114,7 @@ pub(super) fn visit(log: &Log, view: View, faults: &mut Faults, visit: &mut dyn 
     let columns: Vec<Option<&str>> =
         columns.into_iter().enumerate().map(|(column, name)| reader.reads(column).then_some(name)).collect();
     let fill = |file, chunk: &mut Chunk, batch: &mut Batch| reader.fill(file, chunk, batch);
-    read(&log.paths, &columns, log.batch_rows(), faults, fill, &mut |_, batch, faults| visit(batch, faults));
+    read(&log.paths, &log.layout, &columns, log.batch_rows(), faults, fill, &mut |_, batch, faults| visit(batch, faults));
 }
 
 /// Makes numbers of rows.
@@ -119,6 +123,7 @@ struct Reader<'a> {
     /// The columns of the view.
     layout: Layout,
     actions: Dictionary,
+    loggers: Dictionary,
     levels: Vec<Dictionary>,
     next: u64,
     /// By different text: what all rows that have it share.
@@ -132,21 +137,22 @@ impl<'a> Reader<'a> {
     fn new(log: &'a Log, view: View) -> Self {
         let mut layout = Layout { decision_id: None, ..log.layout.clone() };
         if view == View::Models {
-            (layout.propensity, layout.time, layout.terminated) = (None, None, None);
+            (layout.propensity, layout.logger, layout.time, layout.terminated) = (None, None, None, None);
             (layout.probabilities, layout.allowed) = (None, None);
             layout.features.clear();
         }
-        let (mut actions, mut levels) = (log.actions.clone(), log.levels.clone());
+        let (mut actions, mut loggers, mut levels) = (log.actions.clone(), log.loggers.clone(), log.levels.clone());
         actions.seal();
+        loggers.seal();
         levels.iter_mut().for_each(Dictionary::seal);
         let (hashes, masks, list, scratch) = (Vec::new(), Vec::new(), Vec::new(), String::new());
-        Self { log, layout, actions, levels, next: 0, hashes, masks, list, scratch }
+        Self { log, layout, actions, loggers, levels, next: 0, hashes, masks, list, scratch }
     }
 
     /// Whether a column of the log is in the view.
     fn reads(&self, column: usize) -> bool {
-        let Layout { action, reward, propensity, unit, time, terminated, probabilities, allowed, .. } = self.layout;
-        let others = [propensity, unit, time, terminated, probabilities, allowed].into_iter().flatten();
+        let Layout { action, reward, propensity, logger, unit, time, terminated, probabilities, allowed, .. } = self.layout;
+        let others = [propensity, logger, unit, time, terminated, probabilities, allowed].into_iter().flatten();
         let lists = self.layout.context.iter().chain(&self.layout.features).copied();
         [action, reward].into_iter().chain(others).chain(lists).any(|read| read == column)
     }
@@ -161,6 +167,10 @@ impl<'a> Reader<'a> {
         self.actions.codes_of(&chunk.columns[layout.action], &mut batch.actions);
         numbers(chunk, Some(layout.reward), &mut batch.rewards);
         numbers(chunk, layout.propensity, &mut batch.propensities);
+        batch.loggers.clear();
+        if let Some(column) = layout.logger {
+            self.loggers.codes_of(&chunk.columns[column], &mut batch.loggers);
+        }
         numbers(chunk, layout.time, &mut batch.times);
         batch.terminated.clear();
         match layout.terminated {
@@ -182,7 +192,7 @@ impl<'a> Reader<'a> {
         self.next += count as u64;
         // The first pass has met every name.
         let is_known = |codes: &Vec<u32>| !codes.contains(&ABSENT);
-        if is_known(&batch.actions) && batch.levels.iter().all(is_known) {
+        if is_known(&batch.actions) && is_known(&batch.loggers) && batch.levels.iter().all(is_known) {
             Ok(())
         } else {
             Err("has changed while it was read".to_owned())

@@ -1,17 +1,18 @@
 //! An evaluation file, read in one pass that never stops at a fault.
 
 mod estimators;
+mod laws;
 mod paths;
 mod sections;
-mod targets;
 
-use self::estimators::estimators;
+use self::estimators::{Estimators, Has, estimators};
+use self::laws::{loggers, targets};
 use self::paths::{log_paths, named_table};
 use self::sections::{folds, interval_kind, model};
-use self::targets::targets;
-use super::keys::{self, TargetKind};
+use super::keys::{self, LawKind};
 use crate::evaluation::estimator::{Build as EstimatorBuild, Family};
 use crate::evaluation::model::{Build as ModelBuild, PROPENSITY_MODELS, PropensityBuild, REWARD_MODELS};
+use crate::evaluation::sequence::{SequenceBuild, SequenceEstimator};
 use crate::evaluation::{Asked, IntervalKind};
 use crate::random::Seed;
 use crate::registry::{Entry, Refusal, Value, Values};
@@ -38,16 +39,22 @@ pub struct Evaluation {
     pub hash: String,
     /// Seed of the bootstrap and of the twin.
     pub seed: Seed,
+    /// All files and folders that it reads.
+    pub(super) inputs: Vec<PathBuf>,
     pub(super) margin: Option<f64>,
     pub(super) log: Values,
     pub(super) paths: Vec<PathBuf>,
     pub(super) logging_table: Option<NamedTable>,
-    pub(super) targets: Vec<TargetAsked>,
+    pub(super) targets: Vec<LawAsked>,
+    /// The policies that logged, where there are several.
+    pub(super) loggers: Vec<LawAsked>,
     pub(super) reward_model: Option<ModelAsked<ModelBuild>>,
     pub(super) folds: u8,
     pub(super) propensity_model: Option<ModelAsked<PropensityBuild>>,
     pub(super) estimators: Vec<EstimatorAsked>,
     pub(super) estimators_are_default: bool,
+    /// Of sequences; empty where the log is to say which apply.
+    pub(super) sequence_estimators: Vec<SequenceAsked>,
     pub(super) interval: IntervalKind,
     pub(super) confidence: f64,
     pub(super) resamples: u32,
@@ -62,11 +69,13 @@ pub(super) struct NamedTable {
     pub(super) bytes: Arc<[u8]>,
 }
 
-/// One `[[target]]`.
+/// One `[[target]]` or `[[logger]]`.
 #[derive(Clone, Debug)]
-pub(super) struct TargetAsked {
+pub(super) struct LawAsked {
     pub(super) name: String,
-    pub(super) kind: TargetKind,
+    /// Where the name stands.
+    pub(super) place: Option<Place<usize>>,
+    pub(super) kind: LawKind,
     pub(super) section: String,
     pub(super) values: Values,
     pub(super) table: Option<NamedTable>,
@@ -100,7 +109,35 @@ impl EstimatorAsked {
     }
 }
 
+/// One `[[estimator]]` of sequences.
+#[derive(Clone, Debug)]
+pub(super) struct SequenceAsked {
+    pub(super) name: String,
+    pub(super) entry: &'static Entry<SequenceBuild>,
+    pub(super) values: Values,
+}
+
+impl SequenceAsked {
+    /// Makes it, as it was made when the file was checked.
+    pub(super) fn estimator(&self) -> Result<Box<dyn SequenceEstimator>, Refusal> {
+        (self.entry.build)(&self.values)
+    }
+}
+
 impl Evaluation {
+    /// Of all targets and of all who logged.
+    pub(super) fn laws(&self) -> impl Iterator<Item = &LawAsked> {
+        self.targets.iter().chain(&self.loggers)
+    }
+
+    /// Something that it reads and that lies inside a folder, which must not be replaced then.
+    #[must_use]
+    pub fn input_inside(&self, folder: &Path) -> Option<&Path> {
+        let folder = folder.canonicalize().ok()?;
+        let is_inside = |input: &&PathBuf| input.canonicalize().is_ok_and(|input| input.starts_with(&folder));
+        self.inputs.iter().find(is_inside).map(PathBuf::as_path)
+    }
+
     /// All faults of the log or of what it was held against, as faults of this file.
     pub(super) fn wrong(&self, faults: Vec<ScenarioError>) -> ScenarioErrors {
         ScenarioErrors::new(&self.file_name, &self.text, faults)
@@ -135,7 +172,9 @@ pub fn load(path: &Path) -> Result<Evaluation, ScenarioErrors> {
         )
     })?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    parse(&text, path.parent().unwrap_or(Path::new("")), &file_name, &name)
+    let mut evaluation = parse(&text, path.parent().unwrap_or(Path::new("")), &file_name, &name)?;
+    evaluation.inputs.push(path.to_owned());
+    Ok(evaluation)
 }
 
 /// Whether a text is an evaluation file rather than a scenario: it has `[log]` and no `[market]`.
@@ -161,6 +200,7 @@ pub fn parse(text: &str, folder: &Path, file_name: &str, name: &str) -> Result<E
     match evaluation {
         Some(mut evaluation) if reader.faults.is_empty() => {
             let files = reader.files.into_read();
+            evaluation.inputs = inputs(&evaluation, folder, files.iter().map(|(path, _)| path.as_str()));
             evaluation.hash = scenario::hash(text, &files);
             evaluation.text = text.to_owned();
             evaluation.file_name = file_name.to_owned();
@@ -171,6 +211,12 @@ pub fn parse(text: &str, folder: &Path, file_name: &str, name: &str) -> Result<E
         }
         _ => Err(ScenarioErrors::new(file_name, text, reader.faults)),
     }
+}
+
+/// Its log, its tables, and runs whose policies it asks for.
+fn inputs<'a>(evaluation: &Evaluation, folder: &Path, tables: impl Iterator<Item = &'a str>) -> Vec<PathBuf> {
+    let runs = evaluation.laws().filter_map(|law| law.run.clone());
+    evaluation.paths.iter().cloned().chain(tables.map(|table| folder.join(table))).chain(runs).collect()
 }
 
 fn read(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Option<Evaluation> {
@@ -189,11 +235,13 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Option<Ev
         Some(path) => named_table(reader, "log.logging", path, log.place("logging")),
     });
     let targets = targets(reader, root, folder);
+    let loggers = loggers(reader, root, folder, log.as_ref());
     let folds = folds(reader, root);
     let reward_model = model(reader, root, "reward_model", REWARD_MODELS, &[keys::FOLDS.name]);
     let propensity_model = model(reader, root, "propensity_model", PROPENSITY_MODELS, &[]);
-    let has_model = root.get("reward_model").is_some();
-    let (estimators, estimators_are_default) = estimators(reader, root, has_model);
+    let time = log.as_ref().is_none_or(|log| log.is_given("time"));
+    let has = Has { model: root.get("reward_model").is_some(), time };
+    let Estimators { of_decisions, are_default, of_sequences } = estimators(reader, root, has);
     let interval = values(reader, root, "interval", keys::INTERVAL);
     let kind = interval.as_ref().and_then(|interval| interval_kind(reader, interval));
     let twin = values(reader, root, "twin", keys::TWIN);
@@ -204,16 +252,19 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Option<Ev
         text: String::new(),
         hash: String::new(),
         seed: Seed::new(header.integer("seed").unsigned_abs()),
+        inputs: Vec::new(),
         margin: header.optional_number("margin"),
         log: log?,
         paths,
         logging_table,
         targets,
+        loggers,
         reward_model,
         folds,
         propensity_model,
-        estimators,
-        estimators_are_default,
+        estimators: of_decisions,
+        estimators_are_default: are_default,
+        sequence_estimators: of_sequences,
         interval: kind?,
         confidence: interval.number("confidence"),
         resamples: u32::try_from(interval.integer("resamples")).unwrap_or(u32::MAX),

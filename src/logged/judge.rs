@@ -2,9 +2,10 @@
 
 use super::batch::{self, View};
 use super::file::{EstimatorAsked, Evaluation, ModelAsked};
-use super::law::Logging;
 use super::layout::Layout;
 use super::log::{Faults, HELP, Log};
+use super::loggers::Loggers;
+use super::logging::Logging;
 use super::pass::{Pass, Seat, seats};
 use super::scan::scan;
 use super::sequences::SequenceAppraisal;
@@ -67,16 +68,17 @@ pub fn judge(evaluation: &Evaluation, with_twin: bool) -> Result<Judged, Scenari
     let log = scan(evaluation)?;
     let known = Logging::of(evaluation, &log).map_err(|faults| evaluation.wrong(faults))?;
     let targets = target::all(evaluation, &log, &known).map_err(|faults| evaluation.wrong(faults))?;
+    let loggers = Loggers::of(evaluation, &log).map_err(|faults| evaluation.wrong(faults))?;
     let is_estimated = log.layout.propensity.is_none() && !known.is_known();
     let logging = if is_estimated { estimated(evaluation, &log)? } else { known };
     let estimators = applicable(evaluation, &log, &logging)?;
     let settings = settings(evaluation, &log, is_estimated);
     let seats = seats(evaluation, &log, targets, &estimators, &settings)?;
-    let mut pass = Pass::new(evaluation, &log, &logging, is_estimated, seats);
+    let mut pass = Pass::new(evaluation, &log, &logging, &loggers, is_estimated, seats);
     let default = default_model();
     let model = evaluation.reward_model.as_ref().or(with_twin.then_some(&default));
     let (fitted, note) = pass.fit(model)?;
-    let mut sampled = if with_twin { Some(Sampled::new(evaluation, &log, &logging)?) } else { None };
+    let mut sampled = if with_twin { Some(Sampled::new(evaluation, &log, &logging, &loggers)?) } else { None };
     let calibration = pass.judge(&fitted, sampled.as_mut())?;
     let seats = pass.seats;
     let twin = match (sampled, model) {
@@ -107,11 +109,22 @@ impl Judged {
         if let Some(cells) = seat.target.unsupported(log) {
             seat.appraiser.unsupported(cells);
         }
+        let borrowed = seat.borrowed / log.shape.rounds as f64;
+        let note = (borrowed > 0.0).then(|| {
+            format!(
+                "{:.2} % of what the target does was impossible for the policy that logged the row, and possible for another: \
+                 estimates that do not weigh by the mixture of both leave that out",
+                100.0 * borrowed
+            )
+        });
         if let Some(sequences) = seat.sequences {
             let coupled = log.layout.own.as_ref().map(|own| own.coupled.clone()).unwrap_or_default();
             let found = sequences.finish(&seat.target.name, evaluation, &coupled);
-            self.sequences.push(found.map_err(|fault| evaluation.wrong(vec![fault]))?);
+            let mut found = found.map_err(|fault| evaluation.wrong(vec![fault]))?;
+            found.diagnostics.warnings.extend(note.clone());
+            self.sequences.push(found);
         }
+        note.into_iter().for_each(|note| seat.appraiser.note(note));
         let appraisal = seat.appraiser.finish();
         self.units = appraisal.units;
         self.units_are_pooled = appraisal.units_are_pooled;
@@ -151,8 +164,14 @@ fn notes(evaluation: &Evaluation, log: &Log) -> Vec<String> {
             own.coupled.join(", ")
         ));
     }
-    if evaluation.propensity_model.is_some() && log.layout.propensity.is_some() {
+    if evaluation.propensity_model.is_some() && (log.layout.propensity.is_some() || log.layout.logger.is_some()) {
         notes.push("the log has propensities: [propensity_model] is not used".to_owned());
+    }
+    if !evaluation.loggers.is_empty() {
+        notes.push(
+            "several policies logged: weights against their mixture hold where each of them met rows of the same sort"
+                .to_owned(),
+        );
     }
     if log.layout.time.is_some() && log.layout.unit.is_some() {
         notes.push(
@@ -174,8 +193,11 @@ fn applicable(evaluation: &Evaluation, log: &Log, logging: &Logging) -> Result<V
             Some(("the logging policy's probability of every action", "give log.probabilities or log.logging"))
         } else if needs.factors && log.shape.factors.is_empty() {
             Some(("the factors of the actions", "a log of ours has them"))
-        } else if needs.mixture {
-            Some(("several logging policies", "leave it out: one policy logged here"))
+        } else if needs.mixture && evaluation.loggers.is_empty() {
+            Some((
+                "to know which of several policies logged a row",
+                "leave it out where one policy logged; else give log.logger, and a [[logger]] for each",
+            ))
         } else {
             None
         };

@@ -18,7 +18,7 @@ pub(super) const FILE: &[Parameter] = &[
 
 /// Sections of the file.
 pub(super) const SECTIONS: &[&str] =
-    &["log", "target", "reward_model", "propensity_model", "estimator", "interval", "twin"];
+    &["log", "target", "logger", "reward_model", "propensity_model", "estimator", "interval", "twin"];
 
 /// Keys of `[log]`.
 pub(super) const LOG: &[Parameter] = &[
@@ -48,6 +48,12 @@ pub(super) const LOG: &[Parameter] = &[
         Range { low: 0.0, high: 1.0, low_open: true, high_open: false },
         "of a reward one row of the sequence later",
     ),
+    Parameter::choice(
+        "horizon",
+        "logged",
+        &["logged", "endless"],
+        "of a sequence: as far as it was logged, or for ever after the same fashion",
+    ),
     Parameter::optional_text("decision_id", "column of identifiers that must not repeat"),
     Parameter::optional_text(
         "probabilities",
@@ -62,6 +68,10 @@ pub(super) const LOG: &[Parameter] = &[
     Parameter::optional_text(
         "logging",
         "what the log's columns do not say about the logging policy: \"uniform\", or a table like that of a target",
+    ),
+    Parameter::optional_text(
+        "logger",
+        "column that names the policy that logged a row, one [[logger]] each; `policy` in a log of ours",
     ),
 ];
 
@@ -90,12 +100,17 @@ pub(super) const FOLDS: Parameter =
 /// `name` of a target.
 pub(super) const NAME: Parameter = Parameter::of("name", Kind::Text { default: None }, "unique name").required();
 
+/// `name` of a logger.
+pub(super) const LOGGER_NAME: Parameter =
+    Parameter::of("name", Kind::Text { default: None }, "what stands in the column `log.logger` of its rows")
+        .required();
+
 /// `kind` of a section.
 pub(super) const KIND: Parameter = Parameter::of("kind", Kind::Text { default: None }, "what it is").required();
 
-/// Sorts of targets.
+/// Sorts of laws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum TargetKind {
+pub(super) enum LawKind {
     Table,
     Uniform,
     Constant,
@@ -105,53 +120,61 @@ pub(super) enum TargetKind {
 }
 
 /// All kinds of `[[target]]`.
-pub(super) const TARGETS: &[Entry<TargetKind>] = &[
-    Entry {
-        name: "table",
-        summary: "probabilities by keys: a file with the key columns, the action column and `probability`",
-        source: "Mercato: any policy that is a table",
-        parameters: &[
-            Parameter::of("path", Kind::Text { default: None }, "the table: .csv, .csv.gz or .parquet").required()
-        ],
-        build: TargetKind::Table,
-    },
-    Entry {
-        name: "uniform",
-        summary: "every action alike; where the log has the mask, every allowed one",
-        source: "Mercato: the policy of a randomised test",
-        parameters: &[],
-        build: TargetKind::Uniform,
-    },
-    Entry {
-        name: "constant",
-        summary: "always the same action",
-        source: "Mercato: business as usual",
-        parameters: &[Parameter::of("action", Kind::Text { default: None }, "which").required()],
-        build: TargetKind::Constant,
-    },
-    Entry {
-        name: "logging",
-        summary: "the logging policy itself, where the log has its probability of every action",
-        source: "Mercato: a check, since its value is the mean reward",
-        parameters: &[],
-        build: TargetKind::Logging,
-    },
-    Entry {
-        name: "policy",
-        summary: "a policy of a run of ours, as it was judged: any rule, or an agent as it was saved",
-        source: "Mercato: `mercato run`",
-        parameters: &[
-            Parameter::of("run", Kind::Text { default: None }, "folder of results of the run, relative to this file")
-                .required(),
-            Parameter::of("policy", Kind::Text { default: None }, "its name in the scenario").required(),
-        ],
-        build: TargetKind::Policy,
-    },
-    Entry {
-        name: "bundle",
-        summary: "an exported policy bundle; not available in this version",
-        source: "Mercato",
-        parameters: &[Parameter::of("path", Kind::Text { default: None }, "the bundle").required()],
-        build: TargetKind::Bundle,
-    },
-];
+pub(super) const TARGETS: &[Entry<LawKind>] = &[TABLE, UNIFORM, CONSTANT, LOGGING, POLICY, BUNDLE];
+
+/// All kinds of `[[logger]]`: what could have decided.
+pub(super) const LOGGERS: &[Entry<LawKind>] = &[TABLE, UNIFORM, CONSTANT, POLICY];
+
+const TABLE: Entry<LawKind> = Entry {
+    name: "table",
+    summary: "probabilities by keys: a file with the key columns, the action column and `probability`",
+    source: "Mercato: any policy that is a table",
+    parameters: &[
+        Parameter::of("path", Kind::Text { default: None }, "the table: .csv, .csv.gz or .parquet").required()
+    ],
+    build: LawKind::Table,
+};
+
+const UNIFORM: Entry<LawKind> = Entry {
+    name: "uniform",
+    summary: "every action alike; where the log has the mask, every allowed one",
+    source: "Mercato: the policy of a randomised test",
+    parameters: &[],
+    build: LawKind::Uniform,
+};
+
+const CONSTANT: Entry<LawKind> = Entry {
+    name: "constant",
+    summary: "always the same action",
+    source: "Mercato: business as usual",
+    parameters: &[Parameter::of("action", Kind::Text { default: None }, "which").required()],
+    build: LawKind::Constant,
+};
+
+const LOGGING: Entry<LawKind> = Entry {
+    name: "logging",
+    summary: "the logging policy itself, where the log has its probability of every action",
+    source: "Mercato: a check, since its value is the mean reward",
+    parameters: &[],
+    build: LawKind::Logging,
+};
+
+const POLICY: Entry<LawKind> = Entry {
+    name: "policy",
+    summary: "a policy of a run of ours, as it was judged: any rule, or an agent as it was saved",
+    source: "Mercato: `mercato run`",
+    parameters: &[
+        Parameter::of("run", Kind::Text { default: None }, "folder of results of the run, relative to this file")
+            .required(),
+        Parameter::of("policy", Kind::Text { default: None }, "its name in the scenario").required(),
+    ],
+    build: LawKind::Policy,
+};
+
+const BUNDLE: Entry<LawKind> = Entry {
+    name: "bundle",
+    summary: "an exported policy bundle; not available in this version",
+    source: "Mercato",
+    parameters: &[Parameter::of("path", Kind::Text { default: None }, "the bundle").required()],
+    build: LawKind::Bundle,
+};

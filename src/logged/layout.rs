@@ -1,7 +1,7 @@
 //! Which columns of a log mean what. A log of ours says so itself; for others the evaluation file does.
 
 use super::file::Evaluation;
-use super::keys::TargetKind;
+use super::keys::LawKind;
 use super::source::Source;
 use crate::registry::Values;
 use crate::scenario::error::{Code, ScenarioError};
@@ -22,6 +22,7 @@ pub(super) struct Layout {
     pub(super) time: Option<usize>,
     pub(super) terminated: Option<usize>,
     pub(super) decision_id: Option<usize>,
+    pub(super) logger: Option<usize>,
     pub(super) probabilities: Option<usize>,
     pub(super) allowed: Option<usize>,
     /// The features of a log of ours, in the order of the market, where a policy is to see them.
@@ -108,7 +109,6 @@ impl Layout {
         let own = Own::read(&source.metadata());
         let log = &evaluation.log;
         let mut finder = Finder { evaluation, header: &header, layout: Self::default(), faults: Vec::new() };
-        let needs_policy = evaluation.targets.iter().any(|target| target.kind == TargetKind::Policy);
         finder.layout.action = finder.required("action", own.is_some());
         finder.layout.reward = finder.required("reward", own.is_some());
         finder.layout.propensity = finder.optional("propensity", own.as_ref().map(|_| "propensity"));
@@ -117,6 +117,9 @@ impl Layout {
         finder.layout.time = finder.optional("time", own.as_ref().map(|_| "tick"));
         finder.layout.terminated = finder.optional("terminated", own.as_ref().map(|_| "terminated"));
         finder.layout.decision_id = finder.optional("decision_id", own.as_ref().map(|_| "decision_id"));
+        if !evaluation.loggers.is_empty() {
+            finder.layout.logger = finder.optional("logger", own.as_ref().map(|_| "policy"));
+        }
         let is_row =
             log.optional_text("unit").is_some_and(|unit| unit == "row" && !header.iter().any(|name| name == "row"));
         if !is_row {
@@ -127,12 +130,19 @@ impl Layout {
             _ => log.texts("context").to_vec(),
         };
         finder.layout.context = context.iter().filter_map(|name| finder.column(name, "context")).collect();
-        if let (true, Some(own)) = (needs_policy, &own) {
+        if let (true, Some(own)) = (evaluation.laws().any(|law| law.kind == LawKind::Policy), &own) {
             finder.layout.features = own.features.iter().filter_map(|name| finder.column(name, "context")).collect();
         }
         finder.layout.own = own;
         finder.check();
         if finder.faults.is_empty() { Ok(finder.layout) } else { Err(finder.faults) }
+    }
+
+    /// Whether another file of a log of ours has the same actions and features; true for other logs.
+    pub(super) fn is_alike(&self, source: &Source) -> bool {
+        let Some(own) = &self.own else { return true };
+        let other = Own::read(&source.metadata());
+        other.is_some_and(|other| other.action_names == own.action_names && other.features == own.features)
     }
 
     /// Names of the wanted columns.
@@ -156,7 +166,13 @@ impl Finder<'_> {
         if let Some(place) = self.layout.wanted.iter().position(|wanted| wanted == name) {
             return Some(place);
         }
-        if !self.header.iter().any(|column| column == name) {
+        let count = self.header.iter().filter(|column| *column == name).count();
+        if count > 1 {
+            let help = "give each column a name of its own".to_owned();
+            self.fault(Code::BadTable, key, format!("the log has {count} columns {name:?}"), help);
+            return None;
+        }
+        if count == 0 {
             let known: Vec<&str> = self.header.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
             let help = way_out(name, &known[..known.len().min(40)], "its columns");
             self.fault(Code::UnknownName, key, format!("the log has no column {name:?}"), help);
@@ -201,10 +217,15 @@ impl Finder<'_> {
                 self.fault(Code::MissingKey, key, "the order of the actions is not told".to_owned(), help);
             }
         }
-        let is_policy = |kind| kind == TargetKind::Policy;
-        if self.layout.own.is_none() && self.evaluation.targets.iter().any(|target| is_policy(target.kind)) {
+        let policy = self.evaluation.laws().find(|law| law.kind == LawKind::Policy);
+        if let (None, Some(law)) = (&self.layout.own, policy) {
             let help = "write the log with `mercato run SCENARIO --log`, or give the policy as a table".to_owned();
-            self.fault(Code::Refused, "path", "a target of kind \"policy\" needs a log of ours".to_owned(), help);
+            let message = format!("{} is of kind \"policy\" and needs a log of ours", law.section);
+            self.fault(Code::Refused, "path", message, help);
+        }
+        if !self.evaluation.loggers.is_empty() && self.layout.logger.is_none() && !self.log().is_given("logger") {
+            let help = "add `logger = …`: the column that names the policy of a row".to_owned();
+            self.fault(Code::MissingKey, "logger", "is missing, and there are [[logger]] sections".to_owned(), help);
         }
         let sequence = self.layout.time.is_some() && self.layout.unit.is_none() && self.log().is_given("time");
         if sequence {

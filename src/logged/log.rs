@@ -26,6 +26,9 @@ pub(super) struct Log {
     pub(super) actions: Dictionary,
     /// Values of each context column; empty where there are too many.
     pub(super) levels: Vec<Dictionary>,
+    /// Those who logged, as the file names them, and the rows of each; empty where the file names none.
+    pub(super) loggers: Dictionary,
+    pub(super) logger_rows: Vec<u64>,
     pub(super) reward_sum: f64,
     pub(super) notes: Vec<String>,
 }
@@ -43,7 +46,8 @@ impl Log {
     }
 }
 
-fn short(path: &std::path::Path) -> String {
+/// A file by its last name.
+pub(super) fn short(path: &std::path::Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
@@ -71,6 +75,16 @@ impl Faults {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.others.len() + self.bad.iter().map(BadRows::count).sum::<usize>()
+    }
+
+    /// Name of a file.
+    pub(super) fn name(&self, file: usize) -> &str {
+        &self.names[file]
+    }
+
+    /// A fault of the log as a whole.
+    pub(super) fn log(&mut self, what: String) {
+        self.others.push(what);
     }
 
     pub(super) fn file(&mut self, file: usize, what: &str) {
@@ -103,6 +117,11 @@ pub(super) fn place(chunk: &Chunk, row: usize) -> RowPlace {
 
 /// The way out of bad rows.
 pub(super) const HELP: &str = "mend the rows, or leave them out of the log; nothing is guessed";
+
+/// Whether a law's probability of an action is the propensity that a row names, but for rounding in files.
+pub(super) fn agrees(probability: f64, propensity: f64) -> bool {
+    (probability - propensity).abs() <= 1e-3 * propensity + 1e-6
+}
 
 /// Whether the mask of a row has an action: bits, lowest first, or a text of 0 and 1.
 pub(super) fn allows(cells: &Cells, row: usize, action: usize, is_ours: bool) -> bool {

@@ -3,8 +3,9 @@
 use super::batch::{self, Batch, View};
 use super::file::{EstimatorAsked, Evaluation, ModelAsked};
 use super::fitted::{Fitted, Fitting};
-use super::law::Logging;
 use super::log::{Faults, HELP, Log};
+use super::loggers::{Loggers, Mixed};
+use super::logging::Logging;
 use super::sequences::Sequences;
 use super::spread::Spread;
 use super::target::{Target, check_support};
@@ -22,6 +23,8 @@ pub(super) struct Seat {
     needs: Needs,
     law: Vec<f64>,
     robust: Vec<f64>,
+    /// Sum over rows of what the target does, the policy of the row could not, and another that logged could.
+    pub(super) borrowed: f64,
     pub(super) spread: Spread,
     pub(super) sequences: Option<Sequences>,
     failure: Option<String>,
@@ -47,6 +50,7 @@ pub(super) fn seats(
             needs,
             law,
             robust,
+            borrowed: 0.0,
             spread: Spread::default(),
             sequences: Sequences::new(evaluation, log),
             failure: None,
@@ -60,6 +64,7 @@ pub(super) struct Pass<'a> {
     evaluation: &'a Evaluation,
     log: &'a Log,
     logging: &'a Logging,
+    loggers: &'a Loggers,
     is_estimated: bool,
     pub(super) seats: Vec<Seat>,
     scratch: Scratch,
@@ -67,6 +72,7 @@ pub(super) struct Pass<'a> {
 
 #[derive(Default)]
 struct Scratch {
+    mixed: Mixed,
     logging: Vec<f64>,
     propensities: Vec<f64>,
     models: [Vec<f64>; 2],
@@ -77,10 +83,11 @@ impl<'a> Pass<'a> {
         evaluation: &'a Evaluation,
         log: &'a Log,
         logging: &'a Logging,
+        loggers: &'a Loggers,
         is_estimated: bool,
         seats: Vec<Seat>,
     ) -> Self {
-        Self { evaluation, log, logging, is_estimated, seats, scratch: Scratch::default() }
+        Self { evaluation, log, logging, loggers, is_estimated, seats, scratch: Scratch::default() }
     }
 
     /// Fits the reward model as the estimators need it.
@@ -109,37 +116,57 @@ impl<'a> Pass<'a> {
         }
         for seat in &mut self.seats {
             seat.target.forget();
+            seat.borrowed = 0.0;
         }
         let note = fitting.note();
         Ok((fitting.finish(true, log.shape.folds).map_err(refused)?, note))
     }
 
-    /// The laws of a batch: of the logging policy, of every target; the propensities.
+    /// The laws of a batch: of those who logged, of every target; the propensities.
     fn prepare(&mut self, batch: &Batch, faults: &mut Faults) {
-        let actions = self.log.shape.action_count;
-        let Scratch { logging, propensities, .. } = &mut self.scratch;
-        for round in self.logging.write(batch, actions, logging) {
+        let Scratch { mixed, logging, .. } = &mut self.scratch;
+        self.loggers.write(batch, self.log, mixed, faults);
+        for round in self.logging.write(batch, self.log.shape.action_count, &mixed.own, logging) {
             faults.of(batch.file).add_row(batch.place(round), "log.logging has no law for the keys of this row");
         }
-        propensities.clear();
-        if batch.propensities.is_empty() {
-            let of = |(round, action): (usize, &u32)| logging[round * actions + *action as usize];
-            propensities.extend(batch.actions.iter().enumerate().map(of));
-            for (round, _) in propensities.iter().enumerate().filter(|(_, propensity)| **propensity <= 0.0) {
-                let fault = if self.is_estimated {
-                    "the estimated propensity of the action that was taken is 0"
-                } else {
-                    "log.logging gives the action that was taken the probability 0"
-                };
-                faults.of(batch.file).add_row(batch.place(round), fault);
-            }
-        } else {
-            propensities.extend_from_slice(&batch.propensities);
-        }
-        let known: &[f64] = if self.is_estimated { &[] } else { logging };
+        self.propensities(batch, faults);
+        let Scratch { mixed, logging, propensities, .. } = &self.scratch;
+        self.loggers.check(batch, self.log, mixed, propensities, faults);
         for seat in &mut self.seats {
             seat.target.write(batch, self.log, logging, &mut seat.law, faults);
+            // A policy's rare action is forgiven where another took it, by those who judge by the mixture.
+            let known: &[f64] = match seat.needs.mixture {
+                true => &mixed.mixture,
+                false if self.is_estimated => &[],
+                false => logging,
+            };
             check_support(&seat.target.name, batch, self.log, &seat.law, known, faults);
+            if seat.needs.mixture {
+                let cells = seat.law.iter().zip(logging);
+                seat.borrowed += cells.filter(|(_, own)| **own <= 0.0).map(|(target, _)| target).sum::<f64>();
+            }
+        }
+    }
+
+    /// Those of the log, else those of the law that logged.
+    fn propensities(&mut self, batch: &Batch, faults: &mut Faults) {
+        let actions = self.log.shape.action_count;
+        let Scratch { logging, propensities, .. } = &mut self.scratch;
+        propensities.clear();
+        if !batch.propensities.is_empty() {
+            propensities.extend_from_slice(&batch.propensities);
+            return;
+        }
+        let of = |(round, action): (usize, &u32)| logging[round * actions + *action as usize];
+        propensities.extend(batch.actions.iter().enumerate().map(of));
+        let fault = match self.logging {
+            // Told with the name of the policy.
+            Logging::Loggers => return,
+            Logging::Estimated(_) => "the estimated propensity of the action that was taken is 0",
+            _ => "log.logging gives the action that was taken the probability 0",
+        };
+        for (round, _) in propensities.iter().enumerate().filter(|(_, propensity)| **propensity <= 0.0) {
+            faults.of(batch.file).add_row(batch.place(round), fault);
         }
     }
 
@@ -163,7 +190,8 @@ impl<'a> Pass<'a> {
             self.predict(batch, fitted, &mut calibration);
             if let Some(sampled) = sampled.as_deref_mut() {
                 let laws: Vec<&[f64]> = self.seats.iter().map(|seat| seat.law.as_slice()).collect();
-                sampled.take(batch, &self.scratch.logging, &self.scratch.models, &laws);
+                let Scratch { mixed, logging, models, .. } = &self.scratch;
+                sampled.take(batch, logging, &mixed.laws, models, &laws);
             }
             self.show(batch, fitted);
         });
@@ -193,7 +221,7 @@ impl<'a> Pass<'a> {
     /// Shows a batch to every judge.
     fn show(&mut self, batch: &Batch, fitted: &Fitted) {
         let actions = self.log.shape.action_count;
-        let Scratch { logging, propensities, models } = &self.scratch;
+        let Scratch { mixed, logging, propensities, models } = &self.scratch;
         let there = |table: &'_ [f64]| !table.is_empty();
         let factors = &self.log.shape.factors;
         self.seats.par_iter_mut().enumerate().for_each(|(index, seat)| {
@@ -214,9 +242,9 @@ impl<'a> Pass<'a> {
                 models: models.map(|table| there(table).then_some(table)),
                 saved: Saved::default(),
                 factors,
-                mixture: None,
+                mixture: there(&mixed.taken).then_some(mixed.taken.as_slice()),
             };
-            seat.spread.take(&evidence);
+            seat.spread.take(&seat.appraiser.judging(&evidence));
             if let Some(sequences) = &mut seat.sequences {
                 sequences.take(batch, &seat.law, propensities);
             }

@@ -3,7 +3,7 @@
 use crate::agent::AGENTS;
 use crate::evaluation::{Contender, market_seed};
 use crate::logged::batch::Batch;
-use crate::logged::file::TargetAsked;
+use crate::logged::file::LawAsked;
 use crate::logged::log::Log;
 use crate::matrix::Matrix;
 use crate::protocol::{ActionBits, Observation, Policy};
@@ -27,7 +27,7 @@ type Refused = (&'static str, String, String);
 
 impl PolicyLaw {
     /// Brings a policy of a run back.
-    pub(super) fn load(asked: &TargetAsked, log: &Log) -> Result<Self, Refused> {
+    pub(super) fn load(asked: &LawAsked, log: &Log) -> Result<Self, Refused> {
         let (Some(run), Some(own)) = (&asked.run, &log.layout.own) else {
             return Err((
                 "run",

@@ -4,11 +4,11 @@ use super::cells::{Cells, Chunk};
 use super::dictionary::{ABSENT, Dictionary};
 use super::file::Evaluation;
 use super::layout::Layout;
-use super::log::{Faults, HELP, Log, ROWS, SUM_TOLERANCE, allows, hash, place};
+use super::log::{Faults, HELP, Log, ROWS, SUM_TOLERANCE, agrees, allows, hash, place};
 use super::source::Source;
 use super::stream::read;
 use crate::evaluation::model::{ColumnShape, Shape};
-use crate::scenario::error::ScenarioErrors;
+use crate::scenario::error::{Code, ScenarioError, ScenarioErrors};
 use crate::scenario::rows::BadRows;
 
 /// Different values of a column that are counted as levels.
@@ -38,13 +38,25 @@ pub(super) fn scan(evaluation: &Evaluation) -> Result<Log, ScenarioErrors> {
         Ok(())
     };
     let mut take = |file, chunk: &Chunk, faults: &mut Faults| scan.take(file, chunk, faults);
-    read(&evaluation.paths, &columns, ROWS, &mut faults, hand_over, &mut take);
+    read(&evaluation.paths, &layout, &columns, ROWS, &mut faults, hand_over, &mut take);
     if scan.rows == 0 {
         faults.file(0, "has no rows: there is nothing to judge by");
     }
     scan.find_repeated(&mut faults);
     if let Some(errors) = faults.into_errors(evaluation, HELP) {
         return Err(errors);
+    }
+    let idle = evaluation.loggers.iter().zip(&scan.logger_rows).filter(|(_, rows)| **rows == 0);
+    let idle: Vec<ScenarioError> = idle
+        .map(|(logger, _)| ScenarioError {
+            message: format!("{}.name: {:?} logged no row", logger.section, logger.name),
+            place: logger.place.clone(),
+            help: Some("leave it out, or name what stands in the column `log.logger`".to_owned()),
+            code: Code::Refused,
+        })
+        .collect();
+    if !idle.is_empty() {
+        return Err(evaluation.wrong(idle));
     }
     Ok(scan.finish(evaluation, layout.clone()))
 }
@@ -56,6 +68,9 @@ struct Scan<'a> {
     actions: Dictionary,
     /// Whether other actions may turn up.
     is_open: bool,
+    /// Who logged, of the file's [[logger]] sections alone, and the rows of each.
+    loggers: Dictionary,
+    logger_rows: Vec<u64>,
     levels: Vec<Dictionary>,
     numbers: Vec<Option<Moments>>,
     rewards: Moments,
@@ -66,6 +81,8 @@ struct Scan<'a> {
     identifiers: Vec<u128>,
     /// Of the batch at hand.
     codes: Vec<u32>,
+    /// Where rows follow each other without a gap: number of the first, its file, its row there.
+    stretches: Vec<(u64, usize, usize)>,
     list: Vec<f64>,
     scratch: String,
 }
@@ -99,9 +116,15 @@ impl<'a> Scan<'a> {
         if !named.is_empty() {
             actions.seal();
         }
+        let mut loggers = Dictionary::new(evaluation.loggers.len());
+        evaluation.loggers.iter().for_each(|logger| {
+            loggers.code(&logger.name);
+        });
         Self {
             layout,
             rows: 0,
+            loggers,
+            logger_rows: vec![0; evaluation.loggers.len()],
             is_open: named.is_empty(),
             actions,
             levels: layout.context.iter().map(|_| Dictionary::new(LEVELS)).collect(),
@@ -112,6 +135,7 @@ impl<'a> Scan<'a> {
             is_binary: true,
             identifiers: Vec::new(),
             codes: Vec::new(),
+            stretches: Vec::new(),
             list: Vec::new(),
             scratch: String::new(),
         }
@@ -135,6 +159,12 @@ impl<'a> Scan<'a> {
                 let hash = hash(chunk.columns[column].text(row, &mut self.scratch).as_bytes());
                 self.identifiers.push(u128::from(hash) << 64 | u128::from(self.rows + row as u64));
             }
+        }
+        if self.layout.decision_id.is_some() {
+            self.stretch(file, chunk);
+        }
+        if let Some(column) = self.layout.logger {
+            self.logger(column, chunk, bad);
         }
         for (index, column) in self.layout.context.iter().enumerate() {
             self.context(index, &chunk.columns[*column], chunk.rows.len());
@@ -219,7 +249,7 @@ impl<'a> Scan<'a> {
             return add(&own.to_string(), "is the probability of the action that was taken");
         }
         if let Some(propensity) = propensity
-            && (own - propensity).abs() > 1e-3 * propensity + 1e-6
+            && !agrees(own, propensity)
         {
             add(&own.to_string(), &format!("is the probability of the action, and its propensity is {propensity}"));
         }
@@ -242,6 +272,22 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Who logged each row.
+    fn logger(&mut self, column: usize, chunk: &Chunk, bad: &mut BadRows) {
+        let (cells, name) = (&chunk.columns[column], self.layout.name(column));
+        self.loggers.codes_of(cells, &mut self.codes);
+        for (row, &logger) in self.codes.iter().enumerate() {
+            match self.logger_rows.get_mut(logger as usize) {
+                Some(rows) => *rows += 1,
+                None => {
+                    let text = cells.text(row, &mut self.scratch);
+                    let fault = if text.is_empty() { "is missing" } else { "has no [[logger]] that says what it did" };
+                    bad.add_value(place(chunk, row), name, text, fault);
+                }
+            }
+        }
+    }
+
     fn context(&mut self, index: usize, cells: &Cells, rows: usize) {
         for row in 0..rows {
             let Some(moments) = &mut self.numbers[index] else { break };
@@ -259,16 +305,40 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Notes where the rows of a chunk stand; broken ones among them have no number.
+    fn stretch(&mut self, file: usize, chunk: &Chunk) {
+        for (number, row) in (self.rows..).zip(&chunk.rows) {
+            let follows = self
+                .stretches
+                .last()
+                .is_some_and(|(first, known, start)| *known == file && (number - first) as usize + start == *row);
+            if !follows {
+                self.stretches.push((number, file, *row));
+            }
+        }
+    }
+
+    /// The file of a row of the log, and its number there.
+    fn place_of(&self, number: u64) -> Option<(usize, usize)> {
+        let next = self.stretches.partition_point(|(first, ..)| *first <= number);
+        let (first, file, row) = self.stretches.get(next.checked_sub(1)?)?;
+        Some((*file, (number - first) as usize + row))
+    }
+
     fn find_repeated(&mut self, faults: &mut Faults) {
         self.identifiers.sort_unstable();
         let twice = self.identifiers.windows(2).filter(|pair| pair[0] >> 64 == pair[1] >> 64);
-        let rows: Vec<(u64, u64)> = twice.map(|pair| (pair[0] as u64 + 1, pair[1] as u64 + 1)).collect();
-        let shown: Vec<String> = rows.iter().take(20).map(|(a, b)| format!("rows {a} and {b}")).collect();
-        if !rows.is_empty() {
-            let more = if rows.len() > 20 { format!(" … and {} more", rows.len() - 20) } else { String::new() };
-            let which = self.layout.decision_id.map_or("", |column| self.layout.name(column));
-            faults.file(0, &format!("has decisions twice, by column {which:?}: {}{more}", shown.join(", ")));
-        }
+        let twice: Vec<[u64; 2]> = twice.map(|pair| [pair[0] as u64, pair[1] as u64]).collect();
+        let Some(column) = self.layout.decision_id.filter(|_| !twice.is_empty()) else { return };
+        let told = |number: u64| match self.place_of(number) {
+            Some((file, row)) => format!("{} row {row}", faults.name(file)),
+            None => String::new(),
+        };
+        let shown = twice.iter().take(20).map(|[first, second]| format!("{} and {}", told(*first), told(*second)));
+        let shown: Vec<String> = shown.collect();
+        let more = if twice.len() > 20 { format!(" … and {} more", twice.len() - 20) } else { String::new() };
+        let which = self.layout.name(column);
+        faults.log(format!("decisions stand there twice, by column {which:?}: {}{more}", shown.join(", ")));
     }
 
     fn finish(self, evaluation: &Evaluation, layout: Layout) -> Log {
@@ -307,6 +377,8 @@ impl<'a> Scan<'a> {
             action_names,
             actions,
             levels: self.levels,
+            loggers: self.loggers,
+            logger_rows: self.logger_rows,
             reward_sum: self.rewards.mean * self.rewards.count,
             notes,
         }

@@ -1,6 +1,6 @@
 //! The JSON Schema of evaluation files, and what they can name.
 
-use super::keys::{self, TARGETS};
+use super::keys::{self, LOGGERS, TARGETS};
 use crate::evaluation::IntervalKind;
 use crate::evaluation::estimator::ESTIMATORS;
 use crate::evaluation::model::{PROPENSITY_MODELS, REWARD_MODELS};
@@ -23,12 +23,16 @@ pub fn evaluation() -> Value {
     let kinds: Vec<&str> = IntervalKind::NAMED.iter().map(|(name, ..)| *name).collect();
     interval["properties"]["kind"] = json!({ "enum": kinds, "description": "how intervals are made" });
     let named = [("name", name)];
+    let logger = [("name", json!({ "type": "string", "description": keys::LOGGER_NAME.summary }))];
+    let mut estimators = variants(ESTIMATORS, &named, &[]);
+    estimators.extend(variants(SEQUENCE_ESTIMATORS, &named, &[]));
     let sections = [
         ("log", section(keys::LOG)),
         ("target", json!({ "type": "array", "minItems": 1, "items": one_of(variants(TARGETS, &named, &["name"])) })),
+        ("logger", list(one_of(variants(LOGGERS, &logger, &["name"])))),
         ("reward_model", one_of(reward_models)),
         ("propensity_model", one_of(variants(PROPENSITY_MODELS, &[], &[]))),
-        ("estimator", list(one_of(variants(ESTIMATORS, &named, &[])))),
+        ("estimator", list(one_of(estimators))),
         ("interval", interval),
         ("twin", section(keys::TWIN)),
     ];
@@ -65,7 +69,11 @@ fn variants<B>(entries: &'static [Entry<B>], more: &[(&str, Value)], needed: &[&
 pub fn items(list: &str) -> Vec<crate::scenario::listing::Item> {
     use crate::scenario::listing::of;
     match list {
-        "estimators" => of(ESTIMATORS),
+        "estimators" => {
+            let mut sequences = of(SEQUENCE_ESTIMATORS);
+            sequences.iter_mut().for_each(|item| item.summary = format!("whole sequences: {}", item.summary));
+            of(ESTIMATORS).into_iter().chain(sequences).collect()
+        }
         "sequence_estimators" => of(SEQUENCE_ESTIMATORS),
         "reward_models" => of(REWARD_MODELS),
         "propensity_models" => of(PROPENSITY_MODELS),

@@ -4,12 +4,12 @@
 //! units are sampled by a hash, so that about as many rows are kept as fit; the results say so.
 
 use super::batch::Batch;
-use super::file::Evaluation;
-use super::log::{Log, spread};
+use super::file::{Evaluation, SequenceAsked};
+use super::log::{Log, short, spread};
 use crate::evaluation::IntervalKind;
 use crate::evaluation::sequence::{
     Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceDiagnostics, SequenceEstimate, SequenceInterval, Shape,
-    StateShape, TrajectoryBuilder, default_estimators, diagnose, estimate, unsupported_warning,
+    StateShape, Trajectories, TrajectoryBuilder, default_estimators, diagnose, estimate, unsupported_warning,
 };
 use crate::registry::{Values, find};
 use crate::scenario::error::{Code, ScenarioError};
@@ -40,8 +40,10 @@ pub struct SequenceAppraisal {
 /// One estimator.
 #[derive(Clone, Debug, Serialize)]
 pub struct NamedEstimate {
-    /// Registry name.
-    pub estimator: &'static str,
+    /// Name that was asked for.
+    pub estimator: String,
+    /// Registry name of its kind.
+    pub kind: &'static str,
     /// Its value.
     #[serde(flatten)]
     pub estimate: SequenceEstimate,
@@ -56,6 +58,8 @@ pub(super) struct Sequences {
     levels: Vec<(usize, usize)>,
     features: Vec<(usize, f64, f64)>,
     sample: Option<Sample>,
+    /// Names of the files of the log.
+    files: Vec<String>,
     fault: Option<String>,
 }
 
@@ -115,13 +119,15 @@ impl Sequences {
         };
         let law = if log.shape.action_count <= LAW { LawShape::Every } else { LawShape::Logged };
         let discount = evaluation.log.number("discount");
-        let shape = Shape { action_count: log.shape.action_count, law, state, discount, horizon: Horizon::Logged };
+        let horizon = if evaluation.log.text("horizon") == "endless" { Horizon::Endless } else { Horizon::Logged };
+        let shape = Shape { action_count: log.shape.action_count, law, state, discount, horizon };
         Some(Self {
             builder: TrajectoryBuilder::new(shape, BYTES).ok()?,
             shape,
             levels: columns.iter().enumerate().map(|(column, about)| (column, about.levels)).collect(),
             features,
             sample: Sample::new(&shape, log.shape.rounds),
+            files: log.paths.iter().map(|path| short(path)).collect(),
             fault: None,
         })
     }
@@ -144,14 +150,23 @@ impl Sequences {
 
     fn push(&mut self, batch: &Batch, law: &[f64], propensities: &[f64]) {
         let rounds = 0..batch.count();
-        if let Some(time) = batch.times.iter().find(|time| !(**time >= 0.0 && time.fract() == 0.0 && **time < 4e9)) {
-            self.fault = Some(format!("time {time} is no whole number of steps"));
+        let is_step = |time: &f64| *time >= 0.0 && time.fract() == 0.0 && *time < 4e9;
+        if let Some(round) = batch.times.iter().position(|time| !is_step(time)) {
+            let (file, place) = (&self.files[batch.file], batch.place(round));
+            self.fault = Some(format!("{file}, {place}: the time is no whole number of steps, from 0"));
             return;
         }
         let ticks: Vec<u32> = batch.times.iter().map(|time| *time as u32).collect();
         let actions = self.shape.action_count;
         let target: Vec<f64> = match self.shape.law {
-            LawShape::Every => law.to_vec(),
+            // Single precision and rounded files sum to nearly 1; sequences multiply such rounding up.
+            LawShape::Every => law
+                .chunks(actions)
+                .flat_map(|row| {
+                    let sum: f64 = row.iter().sum();
+                    row.iter().map(move |probability| probability / sum)
+                })
+                .collect(),
             LawShape::Logged => {
                 rounds.clone().map(|round| law[round * actions + batch.actions[round] as usize]).collect()
             }
@@ -220,26 +235,39 @@ impl Sequences {
             _ => SequenceInterval::Student,
         };
         let mut estimates = Vec::new();
-        for kind in default_estimators(&log) {
-            let Some(entry) = find(SEQUENCE_ESTIMATORS, kind) else { continue };
-            let found = (entry.build)(&Values::defaults(entry.parameters)).map_err(|refusal| refusal.message).and_then(
-                |estimator| {
-                    estimate(estimator.as_ref(), &log, interval, evaluation.confidence, evaluation.seed)
-                        .map_err(|failure| failure.to_string())
-                },
-            );
-            match found {
+        for asked in asked(evaluation, &log) {
+            let estimator = asked.estimator().map_err(|refusal| wrong(refusal.message))?;
+            match estimate(estimator.as_ref(), &log, interval, evaluation.confidence, evaluation.seed) {
                 Ok(found) => {
-                    diagnostics.warnings.extend(unsupported_warning(entry.name, found.unsupported_target_mass));
+                    diagnostics.warnings.extend(unsupported_warning(&asked.name, found.unsupported_target_mass));
                     // One ratio per state: for programs that ask the library.
                     let estimate = SequenceEstimate { ratios: Vec::new(), ..found };
-                    estimates.push(NamedEstimate { estimator: entry.name, estimate });
+                    estimates.push(NamedEstimate { estimator: asked.name, kind: asked.entry.name, estimate });
                 }
-                Err(why) => diagnostics.warnings.push(format!("{}: {why}", entry.name)),
+                Err(failure) if failure.is_of_question() && !evaluation.sequence_estimators.is_empty() => {
+                    return Err(ScenarioError {
+                        message: format!("estimator {:?} cannot judge target {name:?}: {failure}", asked.name),
+                        place: asked.values.place(""),
+                        help: Some("change log.context, log.horizon or log.discount, or leave it out".to_owned()),
+                        code: Code::Refused,
+                    });
+                }
+                Err(failure) => diagnostics.warnings.push(format!("{}: {failure}", asked.name)),
             }
         }
         Ok(SequenceAppraisal { name: name.to_owned(), estimates, diagnostics })
     }
+}
+
+/// Those that the file names, else those that fit the log.
+fn asked(evaluation: &Evaluation, log: &Trajectories) -> Vec<SequenceAsked> {
+    if !evaluation.sequence_estimators.is_empty() {
+        return evaluation.sequence_estimators.clone();
+    }
+    let entries = default_estimators(log).into_iter().filter_map(|kind| find(SEQUENCE_ESTIMATORS, kind));
+    entries
+        .map(|entry| SequenceAsked { name: entry.name.to_owned(), entry, values: Values::defaults(entry.parameters) })
+        .collect()
 }
 
 #[cfg(test)]

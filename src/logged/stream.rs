@@ -4,6 +4,7 @@
 //! that which is being made, and that which is looked at.
 
 use super::cells::Chunk;
+use super::layout::Layout;
 use super::log::Faults;
 use super::source::Source;
 use crate::scenario::rows::RowPlace;
@@ -28,6 +29,7 @@ struct Unheard;
 /// gets to see, on the reading thread, or says why the file cannot be read on.
 pub(super) fn read<T: Default + Send>(
     paths: &[PathBuf],
+    layout: &Layout,
     columns: &[Option<&str>],
     most: usize,
     faults: &mut Faults,
@@ -37,7 +39,7 @@ pub(super) fn read<T: Default + Send>(
     let (teller, told) = sync_channel(WAITING);
     let (giver, spare) = channel();
     thread::scope(|scope| {
-        let mut reading = Reading { columns, most, make, chunk: Chunk::default(), teller, spare };
+        let mut reading = Reading { layout, columns, most, make, chunk: Chunk::default(), teller, spare };
         scope.spawn(move || {
             for (file, path) in paths.iter().enumerate() {
                 if reading.read(file, path).is_err() {
@@ -60,6 +62,7 @@ pub(super) fn read<T: Default + Send>(
 }
 
 struct Reading<'a, T, M> {
+    layout: &'a Layout,
     columns: &'a [Option<&'a str>],
     most: usize,
     make: M,
@@ -70,7 +73,7 @@ struct Reading<'a, T, M> {
 
 impl<T: Default, M: FnMut(usize, &mut Chunk, &mut T) -> Result<(), String>> Reading<'_, T, M> {
     fn read(&mut self, file: usize, path: &Path) -> Result<(), Unheard> {
-        let mut source = match Source::open(path).and_then(|mut source| source.want(self.columns).map(|()| source)) {
+        let mut source = match self.open(path) {
             Ok(source) => source,
             Err(why) => return self.tell(Told::Fault(file, why)),
         };
@@ -90,6 +93,15 @@ impl<T: Default, M: FnMut(usize, &mut Chunk, &mut T) -> Result<(), String>> Read
                 Err(why) => return self.tell(Told::Fault(file, why)),
             }
         }
+    }
+
+    fn open(&self, path: &Path) -> Result<Source, String> {
+        let mut source = Source::open(path)?;
+        if !self.layout.is_alike(&source) {
+            return Err("has other actions or features than the first file".to_owned());
+        }
+        source.want(self.columns)?;
+        Ok(source)
     }
 
     fn tell(&self, told: Told<T>) -> Result<(), Unheard> {

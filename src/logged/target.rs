@@ -1,14 +1,12 @@
 //! What target policies would have done.
 
 use super::batch::Batch;
-use super::file::{Evaluation, TargetAsked};
-use super::keys::TargetKind;
-use super::law::{LawTable, Logging, uniform};
+use super::file::{Evaluation, LawAsked};
+use super::law::Law;
 use super::log::{Faults, Log};
-use super::policy::PolicyLaw;
+use super::logging::Logging;
 use crate::evaluation::appraisal::Cell;
-use crate::scenario::error::{Code, ScenarioError};
-use crate::scenario::suggestion::way_out;
+use crate::scenario::error::ScenarioError;
 
 /// A target policy, ready to be asked.
 #[derive(Debug)]
@@ -20,62 +18,13 @@ pub(super) struct Target {
     row_counts: Vec<u64>,
 }
 
-#[derive(Debug)]
-enum Law {
-    Table(LawTable),
-    Uniform,
-    Constant(u32),
-    Logging,
-    Policy(Box<PolicyLaw>),
-}
-
 /// (Row, action) pairs of a table whose rounds are counted.
 const CELLS: usize = 1 << 22;
 
 impl Target {
     /// Makes a target for a log.
-    pub(super) fn new(asked: &TargetAsked, log: &Log, logging: &Logging) -> Result<Self, Vec<ScenarioError>> {
-        let fault = |key: &str, message: String, help: String| {
-            let place = asked.values.place(key);
-            vec![ScenarioError {
-                message: format!("{}.{key}: {message}", asked.section),
-                place,
-                help: Some(help),
-                code: Code::Refused,
-            }]
-        };
-        let law = match asked.kind {
-            TargetKind::Table => match &asked.table {
-                Some(table) => Law::Table(LawTable::read(table, &format!("{}.path", asked.section), log)?),
-                None => return Err(Vec::new()),
-            },
-            TargetKind::Uniform => Law::Uniform,
-            TargetKind::Constant => {
-                let name = asked.values.text("action");
-                match log.find_action(name) {
-                    Some(action) => Law::Constant(action),
-                    None => {
-                        let known: Vec<&str> = log.action_names.iter().map(String::as_str).take(40).collect();
-                        return Err(fault(
-                            "action",
-                            format!("{name:?} is an unknown action"),
-                            way_out(name, &known, "actions"),
-                        ));
-                    }
-                }
-            }
-            TargetKind::Logging if logging.is_known() => Law::Logging,
-            TargetKind::Logging => {
-                let help =
-                    "give log.probabilities or log.logging; what the logging policy earned is the mean reward anyway";
-                return Err(fault("kind", "the log lacks its probability of every action".to_owned(), help.to_owned()));
-            }
-            TargetKind::Policy => match PolicyLaw::load(asked, log) {
-                Ok(law) => Law::Policy(Box::new(law)),
-                Err((key, message, help)) => return Err(fault(key, message, help)),
-            },
-            TargetKind::Bundle => return Err(Vec::new()),
-        };
+    pub(super) fn new(asked: &LawAsked, log: &Log, logging: &Logging) -> Result<Self, Vec<ScenarioError>> {
+        let law = Law::of(asked, log, logging)?;
         let rows = match &law {
             Law::Table(table) if table.rows() * log.shape.action_count <= CELLS => table.rows(),
             _ => 0,
@@ -86,34 +35,15 @@ impl Target {
 
     /// Writes `rounds × actions`, and notes rows for which there is no law.
     pub(super) fn write(&mut self, batch: &Batch, log: &Log, logging: &[f64], law: &mut Vec<f64>, faults: &mut Faults) {
+        let Self { name, law: own, counts, row_counts } = self;
         let actions = log.shape.action_count;
-        law.clear();
-        match &self.law {
-            Law::Uniform => uniform(batch, actions, law),
-            Law::Logging => law.extend_from_slice(logging),
-            Law::Policy(policy) => policy.write(batch, actions, law),
-            Law::Constant(action) => {
-                law.resize(batch.count() * actions, 0.0);
-                law.chunks_mut(actions).for_each(|row| row[*action as usize] = 1.0);
+        own.write(&format!("target {name:?}"), batch, log, logging, law, faults, |round, row| {
+            if let Some(count) = row_counts.get_mut(row) {
+                *count += 1;
+                let cell = row * actions + batch.actions[round] as usize;
+                counts[cell] = counts[cell].saturating_add(1);
             }
-            Law::Table(table) => {
-                for round in 0..batch.count() {
-                    let Some(row) = table.row(batch, round) else {
-                        let keys = table.describe(batch, round, log);
-                        let fault = format!("target {:?} has no law for {keys}", self.name);
-                        faults.of(batch.file).add_row(batch.place(round), &fault);
-                        law.extend(std::iter::repeat_n(0.0, actions));
-                        continue;
-                    };
-                    law.extend_from_slice(table.law(row));
-                    if let Some(count) = self.row_counts.get_mut(row) {
-                        *count += 1;
-                        let cell = row * actions + batch.actions[round] as usize;
-                        self.counts[cell] = self.counts[cell].saturating_add(1);
-                    }
-                }
-            }
-        }
+        });
     }
 
     /// Counts anew.

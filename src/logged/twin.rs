@@ -3,10 +3,11 @@
 
 use super::batch::Batch;
 use super::file::{EstimatorAsked, Evaluation, ModelAsked};
-use super::fitted::Fitting;
+use super::fitted::{Fitted, Fitting};
 use super::judge::estimated;
-use super::law::Logging;
 use super::log::{Log, spread};
+use super::loggers::Loggers;
+use super::logging::Logging;
 use crate::evaluation::appraisal::Settings;
 use crate::evaluation::model::{Build, Shape};
 use crate::evaluation::{Appraiser, Evidence, Fit, Saved};
@@ -65,6 +66,8 @@ pub struct TwinResult {
 pub(super) struct Sampled {
     rows: Batch,
     logging: Vec<f64>,
+    /// Where several policies logged: each one's share of the rows and its law, `rows × actions`.
+    loggers: Vec<(f64, Vec<f64>)>,
     /// Expected rewards, `rows × actions`.
     model: Vec<f64>,
     /// Rewards less what the cross-fitted model expected.
@@ -79,21 +82,33 @@ pub(super) struct Sampled {
 }
 
 impl Sampled {
-    pub(super) fn new(evaluation: &Evaluation, log: &Log, logging: &Logging) -> Result<Self, ScenarioErrors> {
+    pub(super) fn new(
+        evaluation: &Evaluation,
+        log: &Log,
+        logging: &Logging,
+        loggers: &Loggers,
+    ) -> Result<Self, ScenarioErrors> {
         let wanted = usize::try_from(evaluation.twin.integer("rows")).unwrap_or(usize::MAX);
-        let most = wanted.min(NUMBERS / log.shape.action_count.max(1)).max(100);
+        let loggers: Vec<(f64, Vec<f64>)> = loggers.shares().map(|share| (share, Vec::new())).collect();
+        let most = wanted.min(NUMBERS / (log.shape.action_count * loggers.len().max(1)).max(1)).max(100);
         let (rounds, kept) = (log.shape.rounds, (most as u64).min(log.shape.rounds));
         let mut notes = Vec::new();
         if kept < rounds {
             notes.push(format!("synthetic logs have about {kept} rows, the log {rounds}: there intervals are shorter, and cover no worse"));
         }
-        let law = if logging.is_known() {
+        let law = if logging.is_known() || !loggers.is_empty() {
             None
         } else {
             notes
                 .push("the log has no probability of every action: actions are drawn from an estimated law".to_owned());
             Some(estimated(evaluation, log)?)
         };
+        if !loggers.is_empty() {
+            notes.push(
+                "who logs a row of a synthetic log is drawn, by the shares of the log and whatever the context"
+                    .to_owned(),
+            );
+        }
         if log.layout.unit.is_some() {
             notes.push(
                 "rows of a synthetic log are drawn one by one: what ties the rows of a unit is not in it".to_owned(),
@@ -103,6 +118,7 @@ impl Sampled {
         Ok(Self {
             rows: Batch::default(),
             logging: Vec::new(),
+            loggers,
             model: Vec::new(),
             residuals: Vec::new(),
             laws: vec![Vec::new(); evaluation.targets.len()],
@@ -115,7 +131,15 @@ impl Sampled {
         })
     }
 
-    pub(super) fn take(&mut self, batch: &Batch, logging: &[f64], models: &[Vec<f64>; 2], laws: &[&[f64]]) {
+    /// Keeps some rows of a batch: with the laws of those who logged, where several did, else with the logging law.
+    pub(super) fn take(
+        &mut self,
+        batch: &Batch,
+        logging: &[f64],
+        loggers: &[Vec<f64>],
+        models: &[Vec<f64>; 2],
+        laws: &[&[f64]],
+    ) {
         let actions = self.actions;
         let room = self.most + self.most / 10 - self.rows.count().min(self.most + self.most / 10);
         let chosen =
@@ -125,10 +149,12 @@ impl Sampled {
         let copy = |table: &[f64], to: &mut Vec<f64>| {
             chosen.iter().for_each(|round| to.extend_from_slice(&table[round * actions..][..actions]));
         };
+        self.loggers.iter_mut().zip(loggers).for_each(|((_, to), law)| copy(law, to));
         match &self.law {
+            None if !self.loggers.is_empty() => {}
             None => copy(logging, &mut self.logging),
             Some(law) => {
-                law.write(&picked, actions, &mut self.scratch);
+                law.write(&picked, actions, &[], &mut self.scratch);
                 self.logging.extend_from_slice(&self.scratch);
             }
         }
@@ -228,48 +254,31 @@ struct Lab<'a> {
 impl Lab<'_> {
     /// One synthetic log: outcomes by target and estimator.
     fn replicate(&self, replication: u32, truths: &[f64]) -> Result<Vec<Vec<Outcome>>, String> {
-        let seed = self.evaluation.seed.derive(PART, replication);
-        let (batch, origins, propensities) = self.draw(seed);
-        let actions = self.sampled.actions;
-        let tables = |table: &[f64]| -> Vec<f64> {
-            origins.iter().flat_map(|origin| &table[origin * actions..][..actions]).copied().collect()
-        };
-        let logging = tables(&self.sampled.logging);
-        let laws: Vec<Vec<f64>> = self.sampled.laws.iter().map(|law| tables(law)).collect();
-        let asked = || self.estimators.iter().map(EstimatorAsked::asked).collect::<Result<Vec<_>, _>>();
-        let appraiser = |target: usize| -> Result<Appraiser, String> {
-            let asked = asked().map_err(|refusal| refusal.message)?;
-            Ok(Appraiser::new(&self.evaluation.targets[target].name, asked, self.settings, &self.log.action_names))
-        };
-        let needs = appraiser(0)?.needs();
-        let shape = Shape { rounds: batch.count() as u64, ..self.log.shape.clone() };
+        let drawn = self.draw(self.evaluation.seed.derive(PART, replication));
+        let (batch, actions) = (&drawn.batch, self.sampled.actions);
+        let laws: Vec<Vec<f64>> = self.sampled.laws.iter().map(|law| drawn.of(law, actions)).collect();
+        let needs = self.appraiser(0)?.needs();
         let wants = |fit: Fit| needs.models[fit as usize];
-        let robust = vec![wants(Fit::MoreRobust); laws.len()];
-        let mut fitting = Fitting::new(self.model, &shape, &robust).map_err(|refusal| refusal.message)?;
-        fitting.take(&batch);
-        for (target, law) in laws.iter().enumerate().filter(|(target, _)| robust[*target]) {
-            fitting.take_weighted(target, &batch, law, &propensities, actions);
-        }
-        let fitted = fitting.finish(wants(Fit::CrossFitted), shape.folds).map_err(|refusal| refusal.message)?;
+        let fitted = self.fit(&drawn, &laws, &wants)?;
         let mut models = [const { Vec::new() }; 3];
         let mut outcomes = Vec::new();
         for (target, law) in laws.iter().enumerate() {
             for fit in Fit::ALL.into_iter().filter(|fit| wants(*fit) && (target == 0 || *fit == Fit::MoreRobust)) {
-                fitted.predict(fit, target, &batch, actions, &mut models[fit as usize]);
+                fitted.predict(fit, target, batch, actions, &mut models[fit as usize]);
             }
             let evidence = Evidence {
                 action_count: actions,
                 actions: &batch.actions,
                 rewards: &batch.rewards,
-                propensities: &propensities,
+                propensities: &drawn.propensities,
                 target: law,
-                logging: Some(&logging),
+                logging: Some(&drawn.logging),
                 models: models.each_ref().map(|table: &Vec<f64>| (!table.is_empty()).then_some(table.as_slice())),
                 saved: Saved::default(),
                 factors: &self.log.shape.factors,
-                mixture: None,
+                mixture: (!drawn.mixture.is_empty()).then_some(drawn.mixture.as_slice()),
             };
-            let mut appraiser = appraiser(target)?;
+            let mut appraiser = self.appraiser(target)?;
             appraiser.take(&evidence, &batch.units).map_err(|lack| lack.to_string())?;
             let truth = truths[target];
             let outcome = |estimate: &crate::evaluation::appraisal::Estimate| {
@@ -281,20 +290,45 @@ impl Lab<'_> {
         Ok(outcomes)
     }
 
+    fn appraiser(&self, target: usize) -> Result<Appraiser, String> {
+        let asked = self.estimators.iter().map(EstimatorAsked::asked).collect::<Result<Vec<_>, _>>();
+        let asked = asked.map_err(|refusal| refusal.message)?;
+        Ok(Appraiser::new(&self.evaluation.targets[target].name, asked, self.settings, &self.log.action_names))
+    }
+
+    /// The model, as it is fitted on the synthetic log.
+    fn fit(&self, drawn: &Drawn, laws: &[Vec<f64>], wants: &dyn Fn(Fit) -> bool) -> Result<Fitted, String> {
+        let shape = Shape { rounds: drawn.batch.count() as u64, ..self.log.shape.clone() };
+        let robust = vec![wants(Fit::MoreRobust); laws.len()];
+        let mut fitting = Fitting::new(self.model, &shape, &robust).map_err(|refusal| refusal.message)?;
+        fitting.take(&drawn.batch);
+        for (target, law) in laws.iter().enumerate().filter(|(target, _)| robust[*target]) {
+            fitting.take_weighted(target, &drawn.batch, law, &drawn.propensities, self.sampled.actions);
+        }
+        fitting.finish(wants(Fit::CrossFitted), shape.folds).map_err(|refusal| refusal.message)
+    }
+
     /// Rows drawn with replacement, an action from the logging law, a reward from the model.
-    fn draw(&self, seed: Seed) -> (Batch, Vec<usize>, Vec<f64>) {
-        let Sampled { rows, logging, model, residuals, actions, .. } = self.sampled;
+    fn draw(&self, seed: Seed) -> Drawn {
+        let Sampled { rows, logging, loggers, model, residuals, actions, .. } = self.sampled;
         let count = rows.count();
         let draws: Vec<[f64; 4]> =
             (0..count).map(|row| seed.uniforms(Purpose::Problem, row as u32, 0, 0).map(f64::from)).collect();
         let place = |uniform: f64| ((uniform * count as f64) as usize).min(count - 1);
         let origins: Vec<usize> = draws.iter().map(|draw| place(draw[0])).collect();
-        let mut batch = rows.pick(&origins);
-        let mut propensities = Vec::with_capacity(count);
+        let mut drawn = Drawn { batch: rows.pick(&origins), ..Drawn::default() };
+        let shares: Vec<f64> = loggers.iter().map(|(share, _)| *share).collect();
         for (row, (origin, draw)) in origins.iter().zip(&draws).enumerate() {
-            let law = &logging[origin * actions..][..*actions];
-            let action = drawn(law, draw[1]);
+            let table = if loggers.is_empty() {
+                logging
+            } else {
+                let who = f64::from(seed.uniforms(Purpose::Problem, row as u32, 0, 1)[0]);
+                &loggers[chosen(&shares, who)].1
+            };
+            let law = &table[origin * actions..][..*actions];
+            let action = chosen(law, draw[1]);
             let expected = model[origin * actions + action];
+            let batch = &mut drawn.batch;
             batch.actions[row] = action as u32;
             batch.rewards[row] = if self.log.shape.is_binary {
                 f64::from(u8::from(draw[2] < expected))
@@ -303,14 +337,40 @@ impl Lab<'_> {
             };
             batch.units[row] = row as u64;
             batch.folds[row] = (spread(row as u64) % u64::from(self.log.shape.folds)) as u8;
-            propensities.push(law[action]);
+            drawn.propensities.push(law[action]);
+            drawn.logging.extend_from_slice(law);
+            if !loggers.is_empty() {
+                let of = |(share, law): &(f64, Vec<f64>)| share * law[origin * actions + action];
+                drawn.mixture.push(loggers.iter().map(of).sum());
+            }
         }
-        (batch, origins, propensities)
+        drawn.origins = origins;
+        drawn
+    }
+}
+
+/// A synthetic log.
+#[derive(Default)]
+struct Drawn {
+    batch: Batch,
+    /// The row of the sample that each row is drawn from.
+    origins: Vec<usize>,
+    propensities: Vec<f64>,
+    /// The law that the action was drawn from, `rows × actions`.
+    logging: Vec<f64>,
+    /// The mixture's probability of the action, where several policies log.
+    mixture: Vec<f64>,
+}
+
+impl Drawn {
+    /// A table of the sample, row by row of this log.
+    fn of(&self, table: &[f64], actions: usize) -> Vec<f64> {
+        self.origins.iter().flat_map(|origin| &table[origin * actions..][..actions]).copied().collect()
     }
 }
 
 /// The action whose cumulative probability first exceeds the uniform; the last possible one where rounding leaves none.
-fn drawn(law: &[f64], uniform: f64) -> usize {
+fn chosen(law: &[f64], uniform: f64) -> usize {
     let mut cumulative = 0.0;
     let mut last = 0;
     for (action, probability) in law.iter().enumerate().filter(|(_, probability)| **probability > 0.0) {

@@ -18,6 +18,7 @@ mod wiring;
 
 pub use wiring::wiring_order;
 
+use crate::protocol::Friendships;
 use crate::random::{Purpose, Seed, uniform};
 use std::ops::Range;
 
@@ -81,6 +82,12 @@ impl Graph {
     #[must_use]
     pub fn community(&self, node: u32) -> u32 {
         self.communities[node as usize]
+    }
+
+    /// The friendships alone, without what else is known of the graph.
+    #[must_use]
+    pub fn into_friendships(self) -> Friendships {
+        Friendships::from_rows(self.offsets, self.neighbours).unwrap_or_default()
     }
 
     /// Mean number of neighbours.

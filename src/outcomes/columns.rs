@@ -30,6 +30,10 @@ pub struct Columns {
     pub strata: Option<Vec<u32>>,
     /// The period of each unit, from 0, in order.
     pub periods: Option<Vec<u32>>,
+    /// Whether each unit is exposed to its arm alone.
+    pub exposures: Option<Vec<bool>>,
+    /// The probability of that.
+    pub exposure_probabilities: Option<Vec<f64>>,
     /// What is known of each unit before the experiment.
     pub segments: Vec<Segment>,
 }
@@ -51,7 +55,7 @@ impl Wanted {
         let mut name = |values: &Values, key: &str, path: &str, column: &str| {
             wanted.named.push((column.to_owned(), values.place(key), format!("{path}.{key}")));
         };
-        for key in ["arm", "time", "cluster"] {
+        for key in ["arm", "time", "cluster", "exposure", "exposure_probability"] {
             if let Some(column) = data.optional_text(key) {
                 name(data, key, "data", column);
             }
@@ -156,6 +160,8 @@ struct Filling<'a> {
     unit: Option<usize>,
     cluster: Option<usize>,
     time: Option<usize>,
+    /// Columns of exposure and its probability.
+    exposure: Option<[usize; 2]>,
     strata: Vec<usize>,
     numbers: Vec<usize>,
     segments: Vec<usize>,
@@ -170,6 +176,7 @@ struct Filling<'a> {
     filled: Columns,
     cluster_of: Vec<u64>,
     stratum_of: Vec<u32>,
+    exposure_of: (Vec<bool>, Vec<f64>),
     rows: usize,
 }
 
@@ -208,6 +215,10 @@ impl<'a> Filling<'a> {
             unit: wanted.unit.as_deref().map(position),
             cluster: data.optional_text("cluster").map(position),
             time: data.optional_text("time").map(position),
+            exposure: data
+                .optional_text("exposure")
+                .zip(data.optional_text("exposure_probability"))
+                .map(|(exposure, probability)| [position(exposure), position(probability)]),
             strata: positions(data.texts("strata")),
             numbers: positions(&wanted.numbers),
             segments: positions(&wanted.segments),
@@ -221,6 +232,7 @@ impl<'a> Filling<'a> {
             filled: Columns { numbers: vec![Vec::new(); wanted.numbers.len()], ..Columns::default() },
             cluster_of: Vec::new(),
             stratum_of: Vec::new(),
+            exposure_of: (Vec::new(), Vec::new()),
             rows: 0,
         }
     }
@@ -260,8 +272,28 @@ impl<'a> Filling<'a> {
             let name: Vec<&str> = self.strata.iter().map(|index| &record[*index]).collect();
             self.stratum_of.push(self.strata_levels.number(&name.join("\u{1f}")) as u32);
         }
+        self.take_exposure(place, record);
         for (texts, index) in self.texts.iter_mut().zip(&self.segments) {
             texts.push(record[*index].to_owned());
+        }
+    }
+
+    fn take_exposure(&mut self, place: RowPlace, record: &StringRecord) {
+        let Some([exposure, probability]) = self.exposure else { return };
+        let is_exposed = match &record[exposure] {
+            "1" | "true" => true,
+            "0" | "false" => false,
+            other => return self.bad.add_value(place, &self.header[exposure], other, "is not 0 or 1"),
+        };
+        match record[probability].parse::<f64>() {
+            Ok(number) if (0.0..=1.0).contains(&number) && (number > 0.0 || !is_exposed) => {
+                self.exposure_of.0.push(is_exposed);
+                self.exposure_of.1.push(number);
+            }
+            _ => {
+                let wrong = "is not a probability above 0, up to 1";
+                self.bad.add_value(place, &self.header[probability], &record[probability], wrong);
+            }
         }
     }
 
@@ -302,6 +334,11 @@ impl<'a> Filling<'a> {
         }
         if !self.strata.is_empty() {
             self.filled.strata = Some(std::mem::take(&mut self.stratum_of));
+        }
+        if self.exposure.is_some() {
+            let (exposures, probabilities) = std::mem::take(&mut self.exposure_of);
+            self.filled.exposures = Some(exposures);
+            self.filled.exposure_probabilities = Some(probabilities);
         }
         for (name, texts) in self.wanted.segments.iter().zip(std::mem::take(&mut self.texts)) {
             self.filled.segments.push(Segment::from_texts(name, &texts));
@@ -382,6 +419,9 @@ impl Columns {
         self.numbers = self.numbers.iter().map(|column| sorted(column, &order)).collect();
         self.clusters = self.clusters.as_ref().map(|clusters| sorted(clusters, &order));
         self.strata = self.strata.as_ref().map(|strata| sorted(strata, &order));
+        self.exposures = self.exposures.as_ref().map(|exposures| sorted(exposures, &order));
+        let probabilities = self.exposure_probabilities.as_ref();
+        self.exposure_probabilities = probabilities.map(|values| sorted(values, &order));
         self.segments = self.segments.iter().map(|segment| segment.of_rows(&order)).collect();
         self.periods = Some(periods);
     }

@@ -50,6 +50,14 @@ pub(super) const DATA: &[Parameter] = &[
     Parameter::of("shares", Kind::Coefficients, "shares of the arms by design; equal ones where they are not given"),
     Parameter::optional_text("time", "column by which rows are ordered: numbers, or dates as YYYY-MM-DD"),
     Parameter::optional_text("cluster", "column that names whom or what a unit belongs to; clusters are independent"),
+    Parameter::optional_text(
+        "exposure",
+        "column of 1 where all who touch the unit have its arm, 0 elsewhere; with `exposure_probability`",
+    ),
+    Parameter::optional_text(
+        "exposure_probability",
+        "column of the probability, by design, that the unit has its arm and is exposed to it alone",
+    ),
     Parameter::of("strata", Kind::Texts { default: Some(&[]) }, "columns whose combinations are the strata"),
 ];
 
@@ -212,6 +220,7 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, file_name: &str) -> Option
             None
         }
     };
+    let data = data.filter(|data| exposures_are_whole(reader, data));
     let metrics = metrics(reader, root);
     let mut analyses = analyses(reader, root);
     let uplift = table(reader, root, "uplift").map(|section| reader.values(&section, UPLIFT, &[]));
@@ -244,6 +253,19 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, file_name: &str) -> Option
         file_name: file_name.to_owned(),
         text: reader.text.to_owned(),
     })
+}
+
+/// Exposures come with their probabilities, or not at all.
+fn exposures_are_whole(reader: &mut Reader<'_>, data: &Values) -> bool {
+    let keys = ["exposure", "exposure_probability"];
+    let given = keys.map(|key| data.optional_text(key).is_some());
+    if given[0] == given[1] {
+        return true;
+    }
+    let (there, lacking) = if given[0] { (keys[0], keys[1]) } else { (keys[1], keys[0]) };
+    let message = format!("data.{there}: it says nothing without data.{lacking}");
+    reader.fault(Code::MissingKey, data.place(there), message, format!("add `{lacking} = \"…\"`, or drop {there}"));
+    false
 }
 
 /// The values of every `[[metric]]`, with the path that messages give it.
@@ -324,10 +346,13 @@ fn analyses(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Vec<Named>> {
 fn fitting(metrics: &MetricValues, data: &Values) -> Vec<Named> {
     let has = |key: &str| metrics.iter().any(|(_, values)| values.optional_text(key).is_some());
     let mut names = Vec::new();
+    if data.optional_text("exposure").is_some() {
+        names.push("exposure");
+    }
+    names.extend(has("denominator").then_some("ratio"));
     if data.optional_text("cluster").is_some() {
         names.push("clustered");
     } else {
-        names.extend(has("denominator").then_some("ratio"));
         names.extend(has("covariate").then_some("cuped"));
         names.push("welch");
     }
@@ -344,6 +369,7 @@ fn applies(reads: Reads, metric: &Values, data: &Values) -> bool {
         && (!reads.covariate || metric.optional_text("covariate").is_some())
         && (!reads.cluster || data.optional_text("cluster").is_some())
         && (!reads.stratum || !data.texts("strata").is_empty())
+        && (!reads.exposure || data.optional_text("exposure").is_some())
         && (!reads.period || data.optional_text("time").is_some())
 }
 
@@ -354,6 +380,9 @@ fn lacking(reads: Reads) -> &'static str {
         Reads { covariate: true, .. } => "a covariate: add `covariate = \"…\"` to a metric",
         Reads { cluster: true, .. } => "clusters: add `cluster = \"…\"` to [data]",
         Reads { stratum: true, .. } => "strata: add `strata = [\"…\"]` to [data]",
+        Reads { exposure: true, .. } => {
+            "exposures: add `exposure = \"…\"` and `exposure_probability = \"…\"` to [data]"
+        }
         Reads { period: true, .. } => "time: add `time = \"…\"` to [data]",
         _ => "a metric without a denominator",
     }
@@ -396,7 +425,7 @@ fn resolve(
                         values.place("name"),
                         format!("{path}: no analysis of the file can be made of {:?}", values.text("name")),
                         "a metric with a denominator takes an analysis of the kind \"ratio\", any other one of the \
-                         other kinds; rows of clusters with a denominator must be added up first"
+                         other kinds"
                             .to_owned(),
                     ),
                 };

@@ -207,6 +207,8 @@ impl Inquiry {
             clusters: columns.clusters.as_deref(),
             strata: columns.strata.as_deref(),
             periods: columns.periods.as_deref(),
+            exposures: columns.exposures.as_deref(),
+            exposure_probabilities: columns.exposure_probabilities.as_deref(),
         }
     }
 

@@ -249,11 +249,58 @@ fn experiment_files_are_told_from_scenarios() {
 
 #[test]
 fn the_schema_knows_every_key_and_analysis() {
-    let schema = schema::experiment();
+    let whole = schema::experiment();
+    let (schema, simulated) = (&whole["oneOf"][0], &whole["oneOf"][1]);
     for key in ["name", "alpha", "data", "metric", "analysis", "uplift"] {
         assert!(schema["properties"][key].is_object(), "{key}");
     }
-    let kinds = schema["properties"]["analysis"]["items"]["oneOf"].as_array().unwrap();
-    assert_eq!(kinds.len(), crate::evaluation::experiment::ANALYSES.len());
+    for key in ["name", "scenario", "metrics", "design", "lab", "arm", "analysis", "guardrail"] {
+        assert!(simulated["properties"][key].is_object(), "{key}");
+    }
+    for kind in [schema, simulated] {
+        let kinds = kind["properties"]["analysis"]["items"]["oneOf"].as_array().unwrap();
+        assert_eq!(kinds.len(), crate::evaluation::experiment::ANALYSES.len());
+    }
     assert_eq!(schema["properties"]["data"]["required"], serde_json::json!(["path", "arm", "control"]));
+}
+
+#[test]
+fn exposures_of_a_file_are_weighted_and_those_that_cannot_be_are_told() {
+    let text = FILE.replace(
+        "arm = \"arm\"",
+        "arm = \"arm\"\ncluster = \"home\"\nexposure = \"met\"\nexposure_probability = \"chance\"",
+    );
+    let csv = "id,arm,spend,home,met,chance\n1,a,1,x,1,0.5\n2,a,3,x,1,0.25\n3,a,2,y,1,0.5\n4,a,100,y,0,0\n\
+               5,b,4,z,1,0.5\n6,b,6,u,1,0.5\n7,b,8,v,true,0.5\n8,b,-100,v,false,0.5\n";
+    let findings = read(&text, csv).unwrap().analyse().unwrap();
+    let finding = &findings.metrics[0].findings[0];
+    assert_eq!((finding.analysis.as_str(), finding.decides, finding.units), ("exposure", true, [3, 3]));
+    assert_eq!((finding.control, finding.effect), (2.25, 3.75));
+    assert_eq!(findings.metrics[0].findings[1].analysis, "clustered");
+    let wrong = csv.replace("1,a,1,x,1,0.5", "1,a,1,x,maybe,0.5").replace("6,b,6,u,1,0.5", "6,b,6,u,1,0");
+    let told = told(&text, &wrong);
+    for part in [
+        "row 1 (line 2), column \"met\": \"maybe\" is not 0 or 1",
+        "row 6 (line 7), column \"chance\": \"0\" is not a probability above 0, up to 1",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+    let half = text.replace("exposure_probability = \"chance\"\n", "");
+    let told = self::told(&half, csv);
+    assert!(told.contains("data.exposure: it says nothing without data.exposure_probability"), "{told}");
+    let asked = format!("{FILE}[[analysis]]\nname = \"exposure\"\n");
+    assert!(self::told(&asked, csv).contains("it needs exposures"), "{}", self::told(&asked, csv));
+}
+
+#[test]
+fn a_ratio_of_clusters_is_decided_by_the_sums_of_clusters() {
+    let text = FILE
+        .replace("arm = \"arm\"", "arm = \"arm\"\ncluster = \"home\"")
+        .replace("name = \"spend\"", "name = \"spend\"\ndenominator = \"visits\"");
+    let csv = "id,arm,spend,visits,home\n1,a,1,1,x\n2,a,0,1,x\n3,a,1.5,3,y\n4,a,0.5,1,y\n5,a,0,2,z\n6,a,3,4,z\n\
+               7,b,1,1,u\n8,b,2,1,u\n9,b,3,3,v\n10,b,0,1,v\n";
+    let findings = read(&text, csv).unwrap().analyse().unwrap();
+    let finding = &findings.metrics[0].findings[0];
+    assert_eq!((finding.analysis.as_str(), finding.decides), ("ratio", true));
+    assert!((finding.standard_error - 1.0 / 3.0).abs() < 1e-12, "{finding:?}");
 }

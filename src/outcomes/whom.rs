@@ -2,7 +2,7 @@
 
 use super::file::Inquiry;
 use crate::evaluation::experiment::uplift::{
-    Condition, Growth, Leaf, Ranking, Ridge, Segment, Tree, doubly_robust, halves, rank, transformed_outcome,
+    Condition, Growth, Leaf, Ranking, Ridge, Segment, Tree, doubly_robust, halves, rank, residuals, transformed_outcome,
 };
 use crate::evaluation::experiment::{Better, Effect, Sample, default_analysis};
 use crate::random::Seed;
@@ -156,6 +156,9 @@ fn rankings(pair: &Pair, tree: &Tree, grown: &[usize], measured: &[usize], sign:
         let model = Ridge::fit(&features, targets, grown, 1.0);
         measured.iter().map(|unit| sign * model.predict(&features, *unit)).collect::<Vec<f64>>()
     };
+    let left = residuals(&features, &pair.treated, &pair.outcomes, grown, &folds, share);
+    let by_residuals = Ridge::fit_weighted(&features, &left.targets, &left.weights, grown, 1.0);
+    let by_residuals: Vec<f64> = measured.iter().map(|unit| sign * by_residuals.predict(&features, *unit)).collect();
     let by_tree: Vec<f64> =
         measured.iter().map(|unit| sign * tree.leaves[tree.leaf_of(&pair.segments, *unit)].grown_effect).collect();
     let treated: Vec<bool> = measured.iter().map(|unit| pair.treated[*unit]).collect();
@@ -165,5 +168,6 @@ fn rankings(pair: &Pair, tree: &Tree, grown: &[usize], measured: &[usize], sign:
         judged("tree", &by_tree),
         judged("ridge_on_transformed_outcome", &ridge(&transformed)),
         judged("ridge_on_doubly_robust_scores", &ridge(&robust)),
+        judged("ridge_on_residuals", &by_residuals),
     ]
 }

@@ -3,12 +3,12 @@
 mod figures;
 mod page;
 
-use super::folder::write_whole;
+use super::RunError;
+use super::folder::{EVALUATION_FILE, Of, Partial, ready};
 use crate::evaluation::appraisal::{Appraisal, Decision};
 use crate::logged::{Evaluation, Judged};
 use std::fmt::Write;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What is to be shown and written.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub fn screen(evaluation: &Evaluation, judged: &Judged, document: &str) -> Resul
     let overlap = figures::overlap(judged).map_err(|error| error.to_string())?;
     let page = page::page(evaluation, judged, &[&estimates, &weights, &overlap]);
     let mut files = vec![
-        ("evaluation.json", document.to_owned()),
+        (EVALUATION_FILE, document.to_owned()),
         ("table.csv", csv(judged)),
         ("evaluation.toml", evaluation.text.clone()),
         ("estimates.svg", estimates),
@@ -51,12 +51,23 @@ pub fn screen(evaluation: &Evaluation, judged: &Judged, document: &str) -> Resul
     Ok(Written { table: table(judged), files })
 }
 
-/// Writes the files of results into a folder, each whole or not at all.
+/// Refuses a folder where the results cannot or must not be put; nothing is written.
 ///
 /// # Errors
-/// Where one cannot be written.
-pub fn write(folder: &Path, files: &[(&'static str, String)]) -> io::Result<()> {
-    files.iter().try_for_each(|(name, content)| write_whole(&folder.join(name), content.as_bytes()))
+/// Where it holds something, unless `force` and it holds an evaluation; where it is no folder, or another is at work there.
+pub fn refuse(folder: &Path, force: bool) -> Result<(), RunError> {
+    ready(folder, Of::Evaluation, force).map(|_| ())
+}
+
+/// Writes the files of results into `DIR.partial`, and puts it in place when all are there: what stood in the folder
+/// stays whole until then.
+///
+/// # Errors
+/// As [`refuse`], and where a file cannot be written.
+pub fn write(folder: &Path, force: bool, files: &[(&'static str, String)]) -> Result<PathBuf, RunError> {
+    let partial = Partial::anew(folder, Of::Evaluation, force)?;
+    files.iter().try_for_each(|(name, content)| partial.write(name, content.as_bytes()))?;
+    partial.put_in_place()
 }
 
 /// A decision in words.
@@ -139,11 +150,12 @@ fn sequences(judged: &Judged) -> String {
             "\n{}, over whole sequences: {} units, {} steps at most; expected return of a unit",
             target.name, diagnostics.trajectories, diagnostics.longest
         );
+        let width = target.estimates.iter().map(|named| named.estimator.len()).max().unwrap_or(0).max(12);
         for named in &target.estimates {
             let value = &named.estimate;
             let [low, high] = [value.low, value.high].map(number);
             let (estimate, error) = (number(value.value), number(value.standard_error));
-            let _ = writeln!(text, "  {:12}  {estimate:>11}  {error:>11}  [{low}, {high}]", named.estimator);
+            let _ = writeln!(text, "  {:width$}  {estimate:>11}  {error:>11}  [{low}, {high}]", named.estimator);
         }
         for warning in &diagnostics.warnings {
             let _ = writeln!(text, "  note: {warning}");

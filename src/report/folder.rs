@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// What a resumed run needs to know, inside `DIR.partial`.
 pub const RESUME_FILE: &str = "run.json";
+/// The results of an evaluation; the folder that has it is one.
+pub(super) const EVALUATION_FILE: &str = "evaluation.json";
 /// Units of work that are done.
 pub(super) const UNITS: &str = "units";
 
@@ -60,7 +62,31 @@ pub fn is_occupied(folder: &Path) -> bool {
 /// Whether the folder holds results of a run, so that it may be replaced by others.
 #[must_use]
 pub fn is_results(folder: &Path) -> bool {
-    ["manifest.json", "summary.json"].iter().any(|name| folder.join(name).is_file())
+    Of::Run.is_in(folder)
+}
+
+/// Whose results a folder takes: it may only be replaced where it holds the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Run,
+    Evaluation,
+}
+
+impl Of {
+    fn is_in(self, folder: &Path) -> bool {
+        let names: &[&str] = match self {
+            Self::Run => &["manifest.json", "summary.json"],
+            Self::Evaluation => &[EVALUATION_FILE],
+        };
+        names.iter().any(|name| folder.join(name).is_file())
+    }
+
+    fn refusal(self, folder: &Path) -> RunError {
+        match self {
+            Self::Run => RunError::NotResults(folder.to_owned()),
+            Self::Evaluation => RunError::NotEvaluation(folder.to_owned()),
+        }
+    }
 }
 
 /// Reads how an interrupted run was begun.
@@ -75,6 +101,7 @@ pub fn read_resume(partial: &Path) -> io::Result<Resume> {
 pub(super) struct Partial {
     path: PathBuf,
     target: PathBuf,
+    of: Of,
     force: bool,
     lock: Lock,
 }
@@ -83,13 +110,7 @@ impl Partial {
     /// Opens the folder, empty or with what an interrupted run left. Nothing is written where the input is refused.
     pub(super) fn open(experiment: &Experiment, policies: &[&Contestant], options: &Options) -> Result<Self, RunError> {
         let target = options.out.clone();
-        if target.file_name().is_none() {
-            return Err(RunError::NoName(target));
-        }
-        let path = partial_of(&target);
-        Lock::refuse_if_taken(&path)?;
-        restore_replaced(&target)?;
-        refuse_target(&target, options.force)?;
+        let path = ready(&target, Of::Run, options.force)?;
         let asked = Resume {
             scenario_hash: experiment.hash.clone(),
             seed: experiment.seed.value(),
@@ -105,17 +126,28 @@ impl Partial {
             if (Resume { force: options.force, ..begun }) != asked {
                 return Err(RunError::OtherRun(path));
             }
-            return Ok(Self { lock: Lock::take(&path)?, path, target, force: options.force });
+            return Ok(Self { lock: Lock::take(&path)?, path, target, of: Of::Run, force: options.force });
         }
-        refuse_partial(&path, options.force)?;
-        make_folder(&path)?;
-        let folder = Self { lock: Lock::take(&path)?, path, target, force: options.force };
-        discard_contents(&folder.path).map_err(RunError::file(&folder.path))?;
+        let folder = Self::empty(path, target, Of::Run, options.force)?;
         save_copy(experiment, &folder.path).map_err(RunError::file(&folder.path))?;
         let text = serde_json::to_vec_pretty(&asked).map_err(|error| RunError::file(&folder.path)(error.into()))?;
         // Last: a folder with this file can be resumed.
         folder.write(RESUME_FILE, &text)?;
         Ok(folder)
+    }
+
+    /// Makes the folder, or empties the one that is there.
+    fn empty(path: PathBuf, target: PathBuf, of: Of, force: bool) -> Result<Self, RunError> {
+        refuse_partial(&path, of, force)?;
+        make_folder(&path)?;
+        let folder = Self { lock: Lock::take(&path)?, path, target, of, force };
+        discard_contents(&folder.path).map_err(RunError::file(&folder.path))?;
+        Ok(folder)
+    }
+
+    /// Opens the folder, empty, for work that cannot be resumed.
+    pub(super) fn anew(target: &Path, of: Of, force: bool) -> Result<Self, RunError> {
+        Self::empty(ready(target, of, force)?, target.to_owned(), of, force)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -132,7 +164,7 @@ impl Partial {
     pub(super) fn put_in_place(self) -> Result<PathBuf, RunError> {
         let replaced = with_suffix(&self.target, ".replaced");
         let occupied = is_occupied(&self.target);
-        refuse_target(&self.target, self.force)?;
+        refuse_target(&self.target, self.of, self.force)?;
         if occupied {
             // What an earlier replacement left behind; the target is whole, so it is of no more use.
             if replaced.exists() {
@@ -151,37 +183,52 @@ impl Partial {
         }
         for scaffolding in [RESUME_FILE, LOCK_FILE] {
             let file = self.target.join(scaffolding);
-            fs::remove_file(&file).map_err(RunError::file(&file))?;
+            if file.exists() {
+                fs::remove_file(&file).map_err(RunError::file(&file))?;
+            }
         }
         drop(held);
         Ok(self.target)
     }
 }
 
+/// Where the work for a folder is done, if results can and may be put there; nothing is written but what a replacement
+/// that was cut short had moved aside.
+pub(super) fn ready(target: &Path, of: Of, force: bool) -> Result<PathBuf, RunError> {
+    if target.file_name().is_none() {
+        return Err(RunError::NoName(target.to_owned()));
+    }
+    let path = partial_of(target);
+    Lock::refuse_if_taken(&path)?;
+    restore_replaced(target, of)?;
+    refuse_target(target, of, force)?;
+    Ok(path)
+}
+
 /// Refuses a place where results cannot or must not be put.
-fn refuse_target(target: &Path, force: bool) -> Result<(), RunError> {
+fn refuse_target(target: &Path, of: Of, force: bool) -> Result<(), RunError> {
     if target.exists() && !target.is_dir() {
         return Err(RunError::NotAFolder(target.to_owned()));
     }
     let replaced = with_suffix(target, ".replaced");
-    if is_occupied(&replaced) && !is_results(&replaced) {
-        return Err(RunError::NotResults(replaced));
+    if is_occupied(&replaced) && !of.is_in(&replaced) {
+        return Err(of.refusal(&replaced));
     }
     match (is_occupied(target), force) {
         (true, false) => Err(RunError::Occupied(target.to_owned())),
-        (true, true) if !is_results(target) => Err(RunError::NotResults(target.to_owned())),
+        (true, true) if !of.is_in(target) => Err(of.refusal(target)),
         _ => Ok(()),
     }
 }
 
 /// Refuses to begin anew over work that can go on, and over what no run has left.
-fn refuse_partial(partial: &Path, force: bool) -> Result<(), RunError> {
+fn refuse_partial(partial: &Path, of: Of, force: bool) -> Result<(), RunError> {
     if partial.exists() && !partial.is_dir() {
         return Err(RunError::NotAFolder(partial.to_owned()));
     }
     match (partial.join(RESUME_FILE).exists(), partial.join(LOCK_FILE).exists()) {
         (true, _) if !force => Err(RunError::Interrupted(partial.to_owned())),
-        (false, false) if is_occupied(partial) => Err(RunError::NotResults(partial.to_owned())),
+        (false, false) if is_occupied(partial) => Err(of.refusal(partial)),
         _ => Ok(()),
     }
 }
@@ -216,9 +263,9 @@ fn discard_contents(folder: &Path) -> io::Result<()> {
 }
 
 /// Puts back what a replacement that was cut short had moved aside.
-fn restore_replaced(target: &Path) -> Result<(), RunError> {
+fn restore_replaced(target: &Path, of: Of) -> Result<(), RunError> {
     let replaced = with_suffix(target, ".replaced");
-    if is_results(&replaced) && !target.exists() {
+    if of.is_in(&replaced) && !target.exists() {
         fs::rename(&replaced, target).map_err(RunError::file(&replaced))?;
     }
     Ok(())

@@ -24,7 +24,7 @@ use super::{
 use crate::market::graph::{self, Graph};
 use crate::market::population::Person;
 use crate::math::{decay, exp};
-use crate::protocol::Feature;
+use crate::protocol::{Feature, Friendships};
 use crate::random::{Purpose, Seed};
 use crate::registry::{Entry, Parameter, Range, Refusal, Value, Values};
 use multiversion::multiversion;
@@ -123,6 +123,12 @@ impl WordOfMouth {
         })
     }
 
+    fn graph(&self, founding: &Founding<'_>) -> Graph {
+        let Founding { seed, consumers, population, channels } = *founding;
+        let order = graph::wiring_order(seed, consumers, population, channels, self.homophily);
+        graph::build(seed, &order, self.mean_degree)
+    }
+
     fn talk_probability(&self, order: &Order, satisfaction: f32) -> f32 {
         let is_referral = match self.referral_discount {
             None => order.discount > 0.0,
@@ -200,15 +206,16 @@ impl ResponseModule for WordOfMouth {
     }
 
     fn found(&self, founding: &Founding<'_>) -> Option<Box<dyn Commons>> {
-        let Founding { seed, consumers, population, channels } = *founding;
-        let order = graph::wiring_order(seed, consumers, population, channels, self.homophily);
-        let graph = graph::build(seed, &order, self.mean_degree);
-        Some(Box::new(Talk::new(graph, self.observe_degree)))
+        Some(Box::new(Talk::new(self.graph(founding), self.observe_degree)))
     }
 
     fn communities(&self, founding: &Founding<'_>) -> Option<Vec<u32>> {
         let Founding { seed, consumers, population, channels } = *founding;
         Some(graph::communities(&graph::wiring_order(seed, consumers, population, channels, self.homophily)))
+    }
+
+    fn friendships(&self, founding: &Founding<'_>) -> Option<Friendships> {
+        Some(self.graph(founding).into_friendships())
     }
 
     fn is_coupling(&self) -> bool {

@@ -7,13 +7,14 @@ mod arms;
 mod asked;
 mod changed;
 mod lineup;
+pub(crate) mod schema;
 
 use super::error::{Code, ScenarioError, ScenarioErrors};
 use super::file::{Files, Source};
 use super::section::{check_name, values};
 use super::table::{Reader, Section};
 use super::{Experiment, Overrides, SYNTAX_FAULTS, hash, note_syntax};
-use crate::evaluation::trial::{Guard, Offered, Question, Randomised, Repetition, Span};
+use crate::evaluation::trial::{Exposed, Guard, Offered, Question, Randomised, Repetition, Span};
 use crate::random::Seed;
 use crate::registry::{Kind, Parameter, Range, Values};
 pub use arms::{Arm, Decides};
@@ -61,6 +62,18 @@ pub(crate) const DESIGN: &[Parameter] = &[
         "business_as_usual",
         "the policy that decides before the test and in arms of that kind; nobody is contacted if not given",
     ),
+    Parameter::number(
+        "exposed_share",
+        1.0,
+        Range::PROBABILITY,
+        "of `exposure`: the share of a consumer's friends who must be in the consumer's own arm",
+    ),
+    Parameter::number(
+        "exposed_least_probability",
+        0.05,
+        Range::PROBABILITY,
+        "of `exposure`: consumers to whom that happens less often, in some arm, are read in none",
+    ),
     Parameter::number("period_days", 7.0, Range::POSITIVE, "length of a period of a switchback"),
     Parameter::number("washout_days", 0.0, Range::NON_NEGATIVE, "first days of each period that are not counted"),
 ];
@@ -99,6 +112,8 @@ pub struct Trial {
     pub randomised: Randomised,
     /// When the test takes place.
     pub span: Span,
+    /// Who counts as exposed to their arm alone.
+    pub exposed: Exposed,
     /// Index of the feature that explains outcomes.
     pub feature: Option<usize>,
     /// What is asked, outcome by outcome.
@@ -220,6 +235,8 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path, overrides: 
         randomised,
         covariate: feature.is_some_and(|one| one.is_some()) || span.first_tick > 0,
         denominator: false,
+        friendships: scenario.world.is_coupled()
+            && scenario.world.friendships(crate::evaluation::market_seed(scenario.seed, 0)).is_some(),
     };
     let questions = asked::questions(reader, &header, &outcomes, analyses, offered, scenario.world.spec());
     let guards = asked::guards(reader, guardrails, offered, scenario.world.spec());
@@ -232,6 +249,10 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path, overrides: 
         before: before?,
         randomised,
         span,
+        exposed: Exposed {
+            share: design.number("exposed_share"),
+            least_probability: design.number("exposed_least_probability"),
+        },
         feature: feature?,
         questions,
         guards,
@@ -370,6 +391,13 @@ fn repetition(reader: &mut Reader<'_>, lab: &Values, overrides: TrialOverrides) 
 }
 
 impl Trial {
+    /// Whether a question reads whose friends share their arm.
+    #[must_use]
+    pub fn asks_exposure(&self) -> bool {
+        let asked = self.questions.iter().chain(self.guards.iter().map(|guard| &guard.question));
+        asked.map(|question| question.analysis.reads()).any(|reads| reads.exposure)
+    }
+
     /// The seed of markets and assignments.
     #[must_use]
     pub fn seed(&self) -> Seed {

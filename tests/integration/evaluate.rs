@@ -9,13 +9,13 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-fn mercato(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn mercato(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let output = Command::cargo_bin("mercato").unwrap().current_dir(folder).args(arguments).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-const FILE: &str = r#"
+pub(crate) const FILE: &str = r#"
 [log]
 path = "log.csv"
 action = "arm"
@@ -27,11 +27,11 @@ name = "new"
 kind = "table"
 path = "target.csv"
 "#;
-const TARGET: &str = "place,arm,probability\n1,a,0.25\n1,b,0.75\n2,a,1\n";
-const LOG: &str = "place,arm,sale,p\n1,a,0,0.5\n1,b,1,0.5\n2,a,1,0.5\n2,b,0,0.5\n";
+pub(crate) const TARGET: &str = "place,arm,probability\n1,a,0.25\n1,b,0.75\n2,a,1\n";
+pub(crate) const LOG: &str = "place,arm,sale,p\n1,a,0,0.5\n1,b,1,0.5\n2,a,1,0.5\n2,b,0,0.5\n";
 
 /// A folder with an evaluation and its files.
-fn folder(evaluation: &str, log: &str, target: &str) -> TempDir {
+pub(crate) fn folder(evaluation: &str, log: &str, target: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     for (name, text) in [("e.toml", evaluation), ("log.csv", log), ("target.csv", target)] {
         fs::write(folder.path().join(name), text).unwrap();
@@ -40,7 +40,7 @@ fn folder(evaluation: &str, log: &str, target: &str) -> TempDir {
 }
 
 /// It must be refused with exit code 2 and these words, and leave nothing behind.
-fn refused(evaluation: &str, log: &str, target: &str, words: &[&str]) {
+pub(crate) fn refused(evaluation: &str, log: &str, target: &str, words: &[&str]) {
     let folder = folder(evaluation, log, target);
     let (code, output, error) = mercato(folder.path(), &["evaluate", "e.toml", "--out", "out"]);
     assert_eq!((code, output.as_str()), (2, ""), "{error}");
@@ -191,7 +191,12 @@ fn empty_logs_and_decisions_that_stand_there_twice_are_refused() {
     refused(FILE, "place,arm,sale\n", TARGET, &["log.propensity: the log has no column \"p\""]);
     let evaluation = FILE.replace("reward = \"sale\"", "reward = \"sale\"\ndecision_id = \"id\"");
     let log = "id,place,arm,sale,p\nx,1,a,0,0.5\ny,1,b,1,0.5\nx,2,a,1,0.5\n";
-    refused(&evaluation, log, TARGET, &["has decisions twice, by column \"id\": rows 1 and 3"]);
+    refused(
+        &evaluation,
+        log,
+        TARGET,
+        &["decisions stand there twice, by column \"id\": log.csv row 1 and log.csv row 3"],
+    );
     let missing = FILE.replace("log.csv", "lug.csv");
     refused(&missing, LOG, TARGET, &["there is no file \"lug.csv\"", "did you mean \"log.csv\"?"]);
     let without = FILE.to_owned() + "[[estimator]]\nkind = \"dr\"\n";
@@ -250,7 +255,7 @@ fn the_twin_knows_the_truth() {
     }
 }
 
-const SHOP: &str = r#"name = "shop"
+pub(crate) const SHOP: &str = r#"name = "shop"
 question = "Who should get a message?"
 seed = 7
 replications = 1
@@ -369,27 +374,6 @@ fn coupled_markets_are_warned_of() {
     let document: Value = serde_json::from_str(&output).unwrap();
     let warnings = document["targets"][0]["diagnostics"]["warnings"].to_string();
     assert!(warnings.contains("touch each other (budget)"), "{warnings}");
-}
-
-#[test]
-fn rows_with_a_time_are_judged_as_sequences() {
-    // Two states, two actions, three consumers; the values are those of Precup, Sutton and Singh's estimators by hand.
-    let log = "who,day,state,act,gain,p\nA,0,0,1,0.5,0.5\nA,1,1,0,1,0.5\nB,0,0,0,0,0.5\nB,1,0,1,0.5,0.5\nC,0,0,1,0.5,0.5\nC,1,0,1,0.5,0.5\n";
-    let target = "state,act,probability\n0,0,0.2\n0,1,0.8\n1,0,0.9\n1,1,0.1\n";
-    let evaluation = "[log]\npath = \"log.csv\"\naction = \"act\"\nreward = \"gain\"\npropensity = \"p\"\ncontext = [\"state\"]\n\
-        unit = \"who\"\ntime = \"day\"\ndiscount = 0.9\n[[target]]\nname = \"new\"\nkind = \"table\"\npath = \"target.csv\"\n";
-    let held = folder(evaluation, log, target);
-    let (code, output, error) = mercato(held.path(), &["evaluate", "e.toml", "--json", "--quiet", "--out", "out"]);
-    assert_eq!(code, 0, "{error}");
-    let document: Value = serde_json::from_str(&output).unwrap();
-    let estimates = document["sequences"][0]["estimates"].as_array().unwrap();
-    for (name, expected) in [("pdis", 1.877_333_3), ("wpdis", 1.107_602_4)] {
-        let found =
-            estimates.iter().find(|estimate| estimate["estimator"] == name).unwrap_or_else(|| panic!("{estimates:?}"));
-        let value = found["value"].as_f64().unwrap();
-        assert!((value - expected).abs() < 1e-6, "{name}: {value}");
-    }
-    refused(evaluation, &log.replace("A,1", "A,2"), target, &["log.time: the rows are no sequences", "leave it out"]);
 }
 
 #[test]

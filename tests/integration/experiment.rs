@@ -155,7 +155,7 @@ fn parquet_is_read_and_a_cut_file_is_refused() {
 fn the_schema_and_the_list_know_experiments() {
     let (code, text, _) = mercato(Path::new("."), &["schema", "experiment"]);
     let schema: Value = serde_json::from_str(&text).unwrap();
-    assert!(code == 0 && schema["properties"]["metric"].is_object());
+    assert!(code == 0 && schema["oneOf"][0]["properties"]["metric"].is_object());
     let (code, text, _) = mercato(Path::new("."), &["list", "analyses"]);
     assert!(code == 0 && text.contains("cuped") && text.contains("Deng"), "{text}");
 }

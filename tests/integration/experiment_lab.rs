@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use mercato::episode::judge_by_period;
+use mercato::evaluation::market_seed;
 use mercato::evaluation::trial::{Assignment, Measure, Outcome, Protocol};
 use mercato::protocol::{Kpi, Policy};
 use mercato::random::Seed;
@@ -44,6 +45,39 @@ fn a_community_has_one_arm() {
         let mixed = assignment.by_consumer().windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert!(mixed > 200, "{mixed}");
     });
+}
+
+#[test]
+fn whoever_is_exposed_has_friends_of_one_arm_and_probabilities_are_shares_of_assignments() {
+    let trial = viral("community");
+    with(&trial, |protocol| {
+        let friendships = protocol.world.friendships(market_seed(protocol.seed, 0)).unwrap();
+        assert_eq!(friendships.consumers(), 1_500);
+        let assignment = protocol.assignment(0).unwrap();
+        let (arms, exposure) = (assignment.by_consumer(), assignment.exposure().unwrap());
+        let same =
+            |consumer: usize| friendships.of(consumer).iter().all(|friend| arms[*friend as usize] == arms[consumer]);
+        let exposed: Vec<usize> = (0..1_500).filter(|consumer| exposure.met[*consumer]).collect();
+        assert!(exposed.iter().all(|consumer| same(*consumer)));
+        let left_out = (0..1_500).filter(|consumer| same(*consumer) && !exposure.met[*consumer]);
+        assert!(left_out.into_iter().all(|consumer| exposure.probabilities[consumer] < 0.05));
+        // Over assignments, weights come to the number of consumers who can be exposed, in each arm.
+        let market = market_seed(protocol.seed, 0);
+        let weights = |number: u32| {
+            let seed = Seed::new(99).derive(1, number);
+            let drawn = Assignment::draw(protocol.randomised, &[0.5, 0.5], protocol.world, protocol.span, seed, market);
+            let drawn = drawn.unwrap().with_exposure(trial.exposed, &[0.5, 0.5], protocol.world, market);
+            let exposure = drawn.exposure().unwrap();
+            let own = (0..1_500).filter(|consumer| exposure.met[*consumer] && drawn.by_consumer()[*consumer] == 1);
+            own.map(|consumer| 1.0 / exposure.probabilities[consumer]).sum::<f64>()
+        };
+        let told: Vec<f64> = (0..200).map(weights).collect();
+        let able = exposure.probabilities.iter().filter(|probability| **probability >= 0.05).count() as f64;
+        let estimate = mercato::statistics::estimate(&told);
+        assert!(able > 1_000.0 && (estimate.mean - able).abs() < 4.0 * estimate.standard_error, "{able} {estimate:?}");
+    });
+    // Nobody asks, nobody counts.
+    with(&viral("period"), |protocol| assert!(protocol.assignment(0).unwrap().exposure().is_none()));
 }
 
 #[test]
@@ -175,6 +209,11 @@ fn what_does_not_fit_together_is_refused() {
             "[[guardrail]]",
             "[[analysis]]\nkind = \"clustered\"\n[[guardrail]]",
             "\"clustered\" reads what this test does not",
+        ),
+        (
+            "[[guardrail]]",
+            "[[analysis]]\nkind = \"exposure\"\n[[guardrail]]",
+            "it needs friendships, which only [modules.word_of_mouth] has",
         ),
         ("truths = 3", "truths = 0", "without a truth"),
         ("[[guardrail]]", "[[analysis]]\nkind = \"ratio\"\n[[guardrail]]", "\"ratio\" reads none of the metrics"),

@@ -9,7 +9,11 @@ mod conformance;
 #[cfg(feature = "deep")]
 mod deep;
 mod evaluate;
+mod evaluate_input;
+mod evaluate_loggers;
 mod evaluate_obd;
+mod evaluate_results;
+mod evaluate_sequences;
 mod every_scenario;
 mod exact_24;
 mod experiment;

@@ -39,7 +39,12 @@ const SECTIONS: &[(&str, &str, &str)] = &[
         "Propensity models",
         "For logs without propensities. `kind` of `[propensity_model]` in an evaluation file.",
     ),
-    ("targets", "Targets", "What can be judged on a log. `kind` of a `[[target]]` in an evaluation file."),
+    (
+        "targets",
+        "Targets",
+        "What can be judged on a log. `kind` of a `[[target]]` in an evaluation file; `table`, `uniform`, `constant` and \
+         `policy` also of a `[[logger]]`: who logged, where several did.",
+    ),
 ];
 
 /// What the table of the README holds, in order.

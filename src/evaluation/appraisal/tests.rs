@@ -75,6 +75,25 @@ fn rare_rewards_are_unreliable() {
 }
 
 #[test]
+fn what_rests_on_the_model_alone_is_unreliable() {
+    // Their intervals hold the truth in 5 to 25 of 100 logs of this size (results/ope-coverage).
+    let log = Market::TWO_CONTEXTS.log(5_000, 9);
+    for kind in ["dm", "switch", "switch_dr", "dros"] {
+        let alone = judged(&log, &[kind], &Settings::default()).verdict;
+        assert_eq!(alone.decision, Decision::Unreliable, "{kind}");
+        assert!(alone.reason.contains(kind) && alone.reason.contains("ask for dr or snips"), "{}", alone.reason);
+        assert_eq!(judged(&log, &[kind, "snips"], &Settings::default()).verdict.decision, Decision::Ship, "{kind}");
+    }
+    // A threshold that the file gives is the file's business.
+    let entry = find(ESTIMATORS, "switch_dr").unwrap();
+    let values = Values::defaults(entry.parameters).with("tau", crate::registry::Value::Number(10.0));
+    let given = Asked { name: "given".into(), kind: entry.name, family: (entry.build)(&values).unwrap() };
+    let mut appraiser = Appraiser::new("target", vec![given], &Settings::default(), &names(3));
+    appraiser.take(&log.evidence(), &(0..5_000).collect::<Vec<u64>>()).unwrap();
+    assert_eq!(appraiser.finish().verdict.decision, Decision::Ship);
+}
+
+#[test]
 fn a_margin_that_the_log_cannot_show_is_explored() {
     let mut log = Market::TWO_CONTEXTS.log(2_000, 4);
     log.target = log.logging.clone();

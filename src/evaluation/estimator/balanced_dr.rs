@@ -26,7 +26,8 @@ impl Estimator for BalancedDoublyRobust {
     }
 
     fn terms(&self, evidence: &Evidence<'_>, terms: &mut Terms) -> Result<(), MissingEvidence> {
-        let evidence = Evidence { propensities: evidence.mixture()?, ..*evidence };
+        evidence.mixture()?;
+        let evidence = evidence.by_mixture();
         doubly::plain_terms(&evidence, Fit::Plain, |round| evidence.weight(round), terms)
     }
 }

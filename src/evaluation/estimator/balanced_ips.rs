@@ -25,7 +25,8 @@ impl Estimator for Balanced {
     }
 
     fn terms(&self, evidence: &Evidence<'_>, terms: &mut Terms) -> Result<(), MissingEvidence> {
-        let evidence = Evidence { propensities: evidence.mixture()?, ..*evidence };
+        evidence.mixture()?;
+        let evidence = evidence.by_mixture();
         terms.plain.extend((0..evidence.rounds()).map(|round| evidence.weight(round) * evidence.rewards[round]));
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::effect::{Difference, Effect, satterthwaite};
 use super::{Analysis, AnalysisBuild, Reads, Sample, Unanalysable};
 use crate::registry::Entry;
+use crate::statistics::Moments;
 use std::collections::BTreeMap;
 
 /// The entry of `clustered`.
@@ -44,18 +45,29 @@ pub(super) fn by_cluster(
     alpha: f64,
 ) -> Result<Vec<Effect>, Unanalysable> {
     let moments = sample.moments(sample.outcomes);
+    by_deviations(sample, clusters, &moments, |row, arm| sample.outcomes[row] - moments[arm].mean, what, alpha)
+}
+
+/// The same for levels that are no means, from how each row in its arm moves the level, times the rows of the arm.
+pub(super) fn by_deviations(
+    sample: &Sample<'_>,
+    clusters: &[u64],
+    levels: &[Moments],
+    deviation: impl Fn(usize, usize) -> f64,
+    what: &'static str,
+    alpha: f64,
+) -> Result<Vec<Effect>, Unanalysable> {
     // Sum of deviations of each cluster in each arm, over the rows of the arm; `None` where it has no rows there.
     let mut deviations: BTreeMap<u64, Vec<Option<f64>>> = BTreeMap::new();
     for (row, cluster) in clusters.iter().enumerate() {
         let arm = sample.arms[row] as usize;
         let sums = deviations.entry(*cluster).or_insert_with(|| vec![None; sample.arm_count]);
-        let deviation = (sample.outcomes[row] - moments[arm].mean) / moments[arm].count;
-        *sums[arm].get_or_insert(0.0) += deviation;
+        *sums[arm].get_or_insert(0.0) += deviation(row, arm) / levels[arm].count;
     }
     (1..sample.arm_count)
         .map(|arm| {
             let (variance, degrees) = variance(&deviations, arm, what)?;
-            Ok(Difference::of(arm, &moments[0], &moments[arm], variance.sqrt()).by_student(degrees, alpha))
+            Ok(Difference::of(arm, &levels[0], &levels[arm], variance.sqrt()).by_student(degrees, alpha))
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! Ratio metrics, such as revenue per visit, where the unit of randomisation is not the unit of the denominator.
 
+use super::clustered::by_deviations;
 use super::effect::{Difference, Effect, satterthwaite};
 use super::{Analysis, AnalysisBuild, Reads, Sample, Unanalysable};
 use crate::registry::Entry;
@@ -16,7 +17,10 @@ pub(super) const ENTRY: Entry<AnalysisBuild> = Entry {
 
 /// `R_a = sum y / sum d` of each arm, compared with the variance of `(y - R_a d) / mean d` over units.
 ///
-/// Assumes independent units and a mean denominator far from 0 in standard errors; the ratio is biased by the order of
+/// Where units belong to clusters (one consumer with several rows, or a community that was randomised as one), the same is
+/// summed over each cluster first: the delta method on sums by cluster, with the variance of `clustered`.
+///
+/// Assumes independent units, or clusters, and a mean denominator far from 0 in standard errors; the ratio is biased by the order of
 /// 1/n. It compares ratios of sums, not means of ratios: units with large denominators count for more.
 #[derive(Debug)]
 struct Ratio;
@@ -44,6 +48,10 @@ impl Analysis for Ratio {
             .collect();
         let spreads = sample.moments(&residuals);
         let level = |arm: usize| Moments { mean: ratios[arm], ..spreads[arm] };
+        if let Some(clusters) = sample.clusters {
+            let levels: Vec<Moments> = (0..sample.arm_count).map(level).collect();
+            return by_deviations(sample, clusters, &levels, |row, _| residuals[row], "clusters", alpha);
+        }
         let parts = |arm: usize| (spreads[arm].variance() / spreads[arm].count, spreads[arm].count - 1.0);
         let effect = |arm: usize| {
             let parts = [parts(0), parts(arm)];

@@ -23,6 +23,10 @@ pub struct Sample<'a> {
     pub strata: Option<&'a [u32]>,
     /// The period of each row, from 0 without gaps, never falling from row to row.
     pub periods: Option<&'a [u32]>,
+    /// Whether each unit is exposed to its arm alone: those who touch it have the same one.
+    pub exposures: Option<&'a [bool]>,
+    /// The probability of that exposure by design; in (0, 1] wherever a unit is exposed.
+    pub exposure_probabilities: Option<&'a [f64]>,
 }
 
 /// The columns that an analysis reads beside arms and outcomes.
@@ -40,12 +44,21 @@ pub struct Reads {
     pub period: bool,
     /// The order of the rows.
     pub order: bool,
+    /// Whether a unit is exposed, and how likely that was.
+    pub exposure: bool,
 }
 
 impl Reads {
     /// Arms and outcomes, and no more.
-    pub const OUTCOMES: Self =
-        Self { covariate: false, denominator: false, cluster: false, stratum: false, period: false, order: false };
+    pub const OUTCOMES: Self = Self {
+        covariate: false,
+        denominator: false,
+        cluster: false,
+        stratum: false,
+        period: false,
+        order: false,
+        exposure: false,
+    };
     /// The covariate.
     pub const COVARIATE: Self = Self { covariate: true, ..Self::OUTCOMES };
     /// The denominator.
@@ -58,6 +71,8 @@ impl Reads {
     pub const PERIOD: Self = Self { period: true, ..Self::OUTCOMES };
     /// The order of the rows.
     pub const ORDER: Self = Self { order: true, ..Self::OUTCOMES };
+    /// Exposures.
+    pub const EXPOSURE: Self = Self { exposure: true, ..Self::OUTCOMES };
 }
 
 /// Why a sample cannot be analysed.
@@ -142,6 +157,20 @@ pub enum Unanalysable {
         /// From 1.
         row: usize,
     },
+    /// An exposure that could not be.
+    #[error("row {row}: it is exposed, with a probability of {probability}, which is not above 0 and up to 1")]
+    Exposure {
+        /// From 1.
+        row: usize,
+        /// Its probability.
+        probability: f64,
+    },
+    /// A cluster with rows in several arms, where clusters were randomised.
+    #[error("row {row}: its cluster has rows in another arm, and exposures are those of whole clusters in one arm")]
+    DividedCluster {
+        /// From 1.
+        row: usize,
+    },
 }
 
 impl<'a> Sample<'a> {
@@ -157,6 +186,8 @@ impl<'a> Sample<'a> {
             clusters: None,
             strata: None,
             periods: None,
+            exposures: None,
+            exposure_probabilities: None,
         }
     }
 
@@ -179,6 +210,8 @@ impl<'a> Sample<'a> {
         length("cluster", self.clusters.map(<[u64]>::len))?;
         length("stratum", self.strata.map(<[u32]>::len))?;
         length("period", self.periods.map(<[u32]>::len))?;
+        length("exposure", self.exposures.map(<[bool]>::len))?;
+        length("exposure probability", self.exposure_probabilities.map(<[f64]>::len))?;
         for (column, values) in
             [("outcome", Some(self.outcomes)), ("covariate", self.covariates), ("denominator", self.denominators)]
         {
@@ -253,6 +286,13 @@ impl<'a> Sample<'a> {
     /// The stratum.
     pub(super) fn strata(&self) -> Result<&'a [u32], Unanalysable> {
         self.strata.ok_or(Unanalysable::Missing("stratum"))
+    }
+
+    /// Whether each unit is exposed, and with which probability.
+    pub(super) fn exposures(&self) -> Result<(&'a [bool], &'a [f64]), Unanalysable> {
+        let exposures = self.exposures.ok_or(Unanalysable::Missing("column of exposures"))?;
+        let probabilities = self.exposure_probabilities.ok_or(Unanalysable::Missing("probability of each exposure"))?;
+        Ok((exposures, probabilities))
     }
 
     /// The period.

@@ -86,6 +86,70 @@ fn ratios_of_sums_by_the_delta_method() {
 }
 
 #[test]
+fn ratios_of_clusters_are_those_of_their_sums() {
+    // The rows of the ratios above, each cut in two: the answer of the sums, and not that of twice as many units.
+    let (arms, outcomes) = two(&[1.0, 0.0, 1.5, 0.5, 0.0, 3.0], &[1.0, 2.0, 3.0, 0.0]);
+    let visits = [1.0, 1.0, 3.0, 1.0, 2.0, 4.0, 1.0, 1.0, 3.0, 1.0];
+    let clusters = [7, 7, 8, 8, 9, 9, 3, 3, 4, 4];
+    let sample = Sample { denominators: Some(&visits), clusters: Some(&clusters), ..Sample::new(&arms, 2, &outcomes) };
+    let ratio = only("ratio", &sample);
+    assert!((ratio.control - 0.5).abs() < 1e-12 && (ratio.treated - 1.0).abs() < 1e-12);
+    assert!((ratio.standard_error - 1.0 / 3.0).abs() < 1e-12, "{ratio:?}");
+    let ones = [1.0; 10];
+    let same = only("ratio", &Sample { denominators: Some(&ones), ..sample });
+    let clustered = only("clustered", &sample);
+    assert!((same.effect - clustered.effect).abs() < 1e-12 && (same.low - clustered.low).abs() < 1e-9);
+}
+
+#[test]
+fn exposed_units_are_weighted_by_how_rare_their_exposure_was() {
+    // Control: weights 2, 4 in one cluster, 2 in another, mean (2 + 12 + 4)/8. Leaving out the first leaves 2, leaving
+    // out the second 14/6. Treated: three clusters of one unit, 4, 6, 8. Those of 100 and -100 are not exposed.
+    let arms = [0, 0, 0, 0, 1, 1, 1, 1];
+    let outcomes = [1.0, 3.0, 2.0, 100.0, 4.0, 6.0, 8.0, -100.0];
+    let met = [true, true, true, false, true, true, true, false];
+    let probabilities = [0.5, 0.25, 0.5, 0.5, 0.5, 0.5, 0.5, 0.0];
+    let sample = Sample {
+        clusters: Some(&[1, 1, 2, 2, 3, 4, 5, 5]),
+        exposures: Some(&met),
+        exposure_probabilities: Some(&probabilities),
+        ..Sample::new(&arms, 2, &outcomes)
+    };
+    let effect = only("exposure", &sample);
+    assert_eq!((effect.units, effect.control, effect.treated), ([3, 3], 2.25, 6.0));
+    let control: f64 = 0.5 * (0.25_f64.powi(2) + (14.0 / 6.0 - 2.25_f64).powi(2));
+    assert!((effect.standard_error - (control + 4.0 / 3.0).sqrt()).abs() < 1e-12, "{effect:?}");
+    // Degrees of freedom: 1/(.75^2 + .25^2) - 1 = .6 and 2.
+    let degrees = (control + 4.0 / 3.0).powi(2) / (control * control / 0.6 + 16.0 / 9.0 / 2.0);
+    let quantile = crate::statistics::student_t_quantile(0.975, degrees);
+    assert!((effect.high - effect.effect - quantile * effect.standard_error).abs() < 1e-9);
+    // Everybody exposed alike, in clusters of one size: whole clusters and nothing else.
+    let alike = Sample {
+        clusters: Some(&[1, 1, 2, 2, 3, 3, 5, 5]),
+        exposures: Some(&[true; 8]),
+        exposure_probabilities: Some(&[0.5; 8]),
+        ..sample
+    };
+    let (weighted, clustered) = (only("exposure", &alike), only("clustered", &alike));
+    assert!((weighted.standard_error - clustered.standard_error).abs() < 1e-9);
+    assert!((weighted.low - clustered.low).abs() < 1e-9 && (weighted.p_value - clustered.p_value).abs() < 1e-12);
+    let refused = |sample: &Sample<'_>| default_analysis("exposure").unwrap().effects(sample, 0.05).unwrap_err();
+    assert_eq!(
+        refused(&Sample { exposures: Some(&[true; 8]), ..sample }),
+        Unanalysable::Exposure { row: 8, probability: 0.0 }
+    );
+    assert_eq!(
+        refused(&Sample { clusters: Some(&[1, 1, 2, 2, 2, 4, 5, 5]), ..sample }),
+        Unanalysable::DividedCluster { row: 5 }
+    );
+    assert_eq!(
+        refused(&Sample { exposures: Some(&[true, true, false, false, true, true, true, false]), ..sample }),
+        Unanalysable::TooFew { arm: 0, count: 1, what: "clusters with an exposed unit", needed: 2 }
+    );
+    assert!(matches!(refused(&Sample::new(&arms, 2, &outcomes)), Unanalysable::Missing(_)));
+}
+
+#[test]
 fn a_covariate_that_explains_everything_leaves_the_effect_alone() {
     // y = 3 x + 2 in the treated arm: all that is left is 2.
     let before: Vec<f64> = [1.0, 2.0, 4.0, 8.0, 3.0, 5.0, 6.0, 1.0].to_vec();
@@ -251,7 +315,8 @@ fn each_arm_is_compared_with_the_control() {
             denominators: Some(&ones),
             clusters: Some(&[0, 1, 2, 3, 4, 5, 6, 7, 8]),
             strata: Some(&[0; 9]),
-            periods: None,
+            exposures: Some(&[true; 9]),
+            exposure_probabilities: Some(&[0.25; 9]),
             ..Sample::new(&arms, 3, &outcomes)
         };
         let effects = default_analysis(entry.name).unwrap().effects(&sample, 0.05).unwrap();

@@ -1,12 +1,14 @@
 //! Whom a treatment helps: segments found on one half of the units and measured on the other, and how good a ranking is.
 
 mod curve;
+mod residual;
 mod ridge;
 mod score;
 mod segment;
 mod tree;
 
 pub use curve::{Ranked, Ranking, rank};
+pub use residual::{Residuals, residuals};
 pub use ridge::Ridge;
 pub use score::{doubly_robust, transformed_outcome};
 pub use segment::{Condition, Segment};

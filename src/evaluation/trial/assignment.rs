@@ -1,5 +1,6 @@
 //! Who gets which arm, when: drawn by address, so that nobody's arm depends on anybody else's.
 
+use super::exposure::{Exposed, Exposure, exposure};
 use crate::protocol::World;
 use crate::random::{Purpose, Seed};
 use std::sync::Arc;
@@ -35,11 +36,13 @@ pub enum Randomised {
 pub struct NoCommunities;
 
 /// Who gets which arm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Assignment {
     by: By,
     /// The community of each consumer, where communities were assigned.
     communities: Option<Arc<[u32]>>,
+    /// Whose friends share their arm, where that is asked for.
+    exposure: Option<Arc<Exposure>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +80,7 @@ impl Assignment {
     /// Everybody gets this arm, always.
     #[must_use]
     pub fn everyone(arm: usize) -> Self {
-        Self { by: By::Nothing(arm as u8), communities: None }
+        Self { by: By::Nothing(arm as u8), communities: None, exposure: None }
     }
 
     /// Draws the arms of a market: a unit gets arm k where its uniform falls between the shares up to k. `seed` is that of
@@ -97,22 +100,35 @@ impl Assignment {
         Ok(match randomised {
             Randomised::Consumer => {
                 let arms = (0..consumers).map(|consumer| arm_of(seed, consumer, CONSUMER, shares)).collect();
-                Self { by: By::Consumer(arms), communities: None }
+                Self { by: By::Consumer(arms), communities: None, exposure: None }
             }
             Randomised::Community => {
                 let communities: Arc<[u32]> = world.communities(market).ok_or(NoCommunities)?.into();
                 let count = communities.iter().max().map_or(0, |last| last + 1);
                 let drawn: Vec<u8> = (0..count).map(|one| arm_of(seed, one, COMMUNITY, shares)).collect();
                 let arms = communities.iter().map(|community| drawn[*community as usize]).collect();
-                Self { by: By::Consumer(arms), communities: Some(communities) }
+                Self { by: By::Consumer(arms), communities: Some(communities), exposure: None }
             }
             Randomised::Period { ticks, .. } => {
                 let arms = (0..span.periods(ticks, shares.len()) / shares.len().max(1) as u32)
                     .flat_map(|block| shuffled(seed, block, shares.len()))
                     .collect();
-                Self { by: By::Period { first_tick: span.first_tick, ticks, arms }, communities: None }
+                Self { by: By::Period { first_tick: span.first_tick, ticks, arms }, communities: None, exposure: None }
             }
         })
+    }
+
+    /// The same with whose friends share their arm; nothing is added where arms change over time, or where the market knows of no
+    /// friendships. `shares` and `market` are those of [`Assignment::draw`].
+    #[must_use]
+    pub fn with_exposure(mut self, exposed: Exposed, shares: &[f64], world: &dyn World, market: Seed) -> Self {
+        if let (By::Consumer(arms), Some(friendships)) = (&self.by, world.friendships(market)) {
+            // Who was assigned alone is a cluster of their own.
+            let alone: Vec<u32> = (0..arms.len() as u32).collect();
+            let clusters = self.communities.as_deref().unwrap_or(&alone);
+            self.exposure = Some(Arc::new(exposure(exposed, &friendships, clusters, arms, shares)));
+        }
+        self
     }
 
     /// The arm of a consumer at a tick of the test. What is left after the last period goes on as the last.
@@ -160,6 +176,12 @@ impl Assignment {
     #[must_use]
     pub fn communities(&self) -> Option<&[u32]> {
         self.communities.as_deref()
+    }
+
+    /// Whose friends share their arm, where that was asked for.
+    #[must_use]
+    pub fn exposure(&self) -> Option<&Exposure> {
+        self.exposure.as_deref()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::assignment::{Assignment, NoCommunities, Randomised, Span};
 use super::composed::Composed;
+use super::exposure::Exposed;
 use super::measure::{Measure, Outcome};
 use crate::episode::{Period, Record, judge_by_period};
 use crate::evaluation::experiment::Sample;
@@ -32,6 +33,8 @@ pub struct Protocol<'a> {
     pub span: Span,
     /// The feature that is known of each consumer at tick 0 and used to explain outcomes, by its index.
     pub feature: Option<usize>,
+    /// Who counts as exposed to their arm alone; `None` where nobody asks.
+    pub exposed: Option<Exposed>,
     /// Seed of the experiment.
     pub seed: Seed,
 }
@@ -82,6 +85,10 @@ pub struct Rows {
     pub clusters: Vec<u64>,
     /// The period of each row; empty where arms do not change over time.
     pub periods: Vec<u32>,
+    /// Whether the friends of each row share its arm; empty where that is not asked for.
+    pub exposures: Vec<bool>,
+    /// The probability of that; as long as `exposures`.
+    pub exposure_probabilities: Vec<f64>,
 }
 
 impl Rows {
@@ -96,6 +103,8 @@ impl Rows {
             denominators: some(&self.denominators),
             clusters: some(&self.clusters),
             periods: some(&self.periods),
+            exposures: some(&self.exposures),
+            exposure_probabilities: some(&self.exposure_probabilities),
             ..Sample::new(&self.arms, arm_count, &self.outcomes)
         }
     }
@@ -120,7 +129,11 @@ impl Protocol<'_> {
 
     fn draw(&self, part: u32, replication: u32) -> Result<Assignment, NoCommunities> {
         let (seed, market) = (self.seed.derive(part, replication), market_seed(self.seed, replication));
-        Assignment::draw(self.randomised, self.shares, self.world, self.span, seed, market)
+        let drawn = Assignment::draw(self.randomised, self.shares, self.world, self.span, seed, market)?;
+        Ok(match self.exposed {
+            Some(exposed) => drawn.with_exposure(exposed, self.shares, self.world, market),
+            None => drawn,
+        })
     }
 
     /// Lives the market of a replication once under each assignment: the same people with the same luck.
@@ -205,7 +218,7 @@ impl Protocol<'_> {
             denominators: outcome.per.map_or(Some(Vec::new()), means)?,
             clusters: (0..count).map(|period| u64::from(period) / self.policies.len().max(1) as u64).collect(),
             periods: (0..count).collect(),
-            covariates: Vec::new(),
+            ..Rows::default()
         })
     }
 }
@@ -218,12 +231,15 @@ fn consumers(lived: &Lived, assignment: &Assignment, outcome: &Outcome) -> Optio
         (true, true) => outcome.measure.values(lived.periods.first()?)?,
         (true, false) => Vec::new(),
     };
+    let exposure = assignment.exposure().cloned().unwrap_or_default();
     Some(Rows {
         arms: assignment.by_consumer().iter().map(|arm| u32::from(*arm)).collect(),
         outcomes: outcome.measure.values(test)?,
         denominators: outcome.per.map_or(Some(Vec::new()), |measure| measure.values(test))?,
         clusters: assignment.communities().unwrap_or(&[]).iter().map(|one| u64::from(*one)).collect(),
         covariates,
+        exposures: exposure.met,
+        exposure_probabilities: exposure.probabilities,
         periods: Vec::new(),
     })
 }

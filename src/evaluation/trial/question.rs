@@ -36,6 +36,8 @@ pub struct Offered {
     pub covariate: bool,
     /// The outcome is a ratio.
     pub denominator: bool,
+    /// The market knows who is whose friend.
+    pub friendships: bool,
 }
 
 impl Offered {
@@ -49,6 +51,8 @@ impl Offered {
             (reads.cluster && self.randomised == Randomised::Consumer, "randomise = \"community\" or \"period\""),
             (reads.period && !is_period, "randomise = \"period\""),
             (reads.stratum, "strata, which a simulated test has not"),
+            (reads.exposure && is_period, "arms that do not change over time; randomise = \"community\""),
+            (reads.exposure && !self.friendships, "friendships, which only [modules.word_of_mouth] has"),
             (reads.order && is_period, "units that come one after the other; a switchback has a few periods"),
         ];
         lacking.into_iter().find(|(lacks, _)| *lacks).map(|(_, what)| what)
@@ -58,11 +62,10 @@ impl Offered {
     #[must_use]
     pub fn usual_analyses(&self, consumers: u32) -> Vec<(&'static str, Values)> {
         let names: &[&'static str] = match (self.randomised, self.denominator) {
-            (Randomised::Consumer, true) => &["ratio"],
+            (_, true) => &["ratio"],
             (Randomised::Consumer, false) => &["welch", "cuped", "peeking", "msprt", "confidence_sequence"],
-            (Randomised::Community, true) => &[],
-            (Randomised::Community, false) => &["welch", "clustered"],
-            (Randomised::Period { .. }, _) => &["switchback", "clustered"],
+            (Randomised::Community, false) => &["welch", "clustered", "exposure"],
+            (Randomised::Period { .. }, false) => &["switchback", "clustered"],
         };
         names
             .iter()

@@ -14,7 +14,17 @@ const LOUD: Constant = Constant(2);
 fn protocol<'a>(world: &'a dyn World, policies: &'a [&'a dyn Policy], shares: &'a [f64]) -> Protocol<'a> {
     let span = Span { first_tick: 3, end_tick: world.spec().horizon };
     let randomised = Randomised::Consumer;
-    Protocol { world, policies, before: &NONE, shares, randomised, span, feature: None, seed: Seed::new(5) }
+    Protocol {
+        world,
+        policies,
+        before: &NONE,
+        shares,
+        randomised,
+        span,
+        feature: None,
+        exposed: None,
+        seed: Seed::new(5),
+    }
 }
 
 #[test]
@@ -143,7 +153,7 @@ fn periods_alternate_and_are_scaled_to_the_whole_test() {
 }
 
 fn questions(names: &[&str], consumers: u32) -> Vec<Question> {
-    let offered = Offered { randomised: Randomised::Consumer, covariate: true, denominator: false };
+    let offered = Offered { randomised: Randomised::Consumer, covariate: true, denominator: false, friendships: false };
     let outcome = Outcome::of(Measure::Profit);
     let usual = offered.usual_analyses(consumers).into_iter().filter(|(name, _)| names.contains(name));
     usual

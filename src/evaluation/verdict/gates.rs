@@ -38,6 +38,8 @@ pub(in crate::evaluation) struct Facts<'a> {
     pub units: usize,
     /// Skewness of the influences of the judged difference.
     pub skewness: f64,
+    /// Registry name of what the verdict would rest on, and whether the data chose its parameter.
+    pub judge: Option<(&'static str, bool)>,
     /// Differences to the logging policy by the direct method, and the interval of the doubly robust one.
     pub direct: Option<(f64, [f64; 2])>,
     /// The least hidden cause that changes the sign of the difference by SNIPS.
@@ -57,6 +59,7 @@ pub(in crate::evaluation) enum Finding {
 
 /// All gates, those that explain most first.
 pub(super) const ALL: &[fn(&Facts<'_>) -> Finding] = &[
+    model_alone,
     few_units,
     few_events,
     effective_sample_size,
@@ -77,6 +80,21 @@ fn graded(warns: bool, refuses: bool, text: impl FnOnce() -> String) -> Finding 
         (_, true) => Finding::Warn(text()),
         _ => Finding::Fine,
     }
+}
+
+/// An interval of the direct method says how the model's predictions vary, and nothing of by how much they are off. The same goes
+/// for what the data shrink towards the model: where its error hides in the noise, all weights are given up.
+fn model_alone(facts: &Facts<'_>) -> Finding {
+    let which = match facts.judge {
+        Some(("dm", _)) => "dm".to_owned(),
+        Some((kind @ ("switch" | "switch_dr" | "dros"), true)) => {
+            format!("{kind} with a parameter that the data chose")
+        }
+        _ => return Finding::Fine,
+    };
+    Finding::Refuse(format!(
+        "the verdict would rest on {which}, whose interval does not know the error of the reward model: ask for dr or snips too"
+    ))
 }
 
 fn few_units(facts: &Facts<'_>) -> Finding {

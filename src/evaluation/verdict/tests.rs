@@ -20,7 +20,15 @@ fn sound() -> Diagnostics {
 }
 
 fn facts(diagnostics: &Diagnostics) -> Facts<'_> {
-    Facts { diagnostics, rounds: 10_000, units: 10_000, skewness: 2.0, direct: None, overturned_by: None }
+    Facts {
+        diagnostics,
+        rounds: 10_000,
+        units: 10_000,
+        skewness: 2.0,
+        judge: Some(("dr", false)),
+        direct: None,
+        overturned_by: None,
+    }
 }
 
 fn estimate(value: f64, standard_error: f64) -> Estimate {

@@ -17,19 +17,27 @@ pub(super) fn kind<B>(
     entries: &'static [Entry<B>],
     what: &str,
 ) -> Option<&'static Entry<B>> {
-    let Some(Value::Text(kind)) = reader.one(section, &keys::KIND) else { return None };
+    let kind = kind_of(reader, section)?;
     let entry = find(entries, &kind);
     if entry.is_none() {
         let known: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
-        let message = format!("{}: there is no {what} {kind:?}", section.key("kind"));
-        reader.fault(
-            Code::UnknownName,
-            section.get("kind").map(Spanned::span),
-            message,
-            way_out(&kind, &known, "kinds"),
-        );
+        unknown_kind(reader, section, what, &kind, &known);
     }
     entry
+}
+
+/// What stands at `kind`.
+pub(super) fn kind_of(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<String> {
+    match reader.one(section, &keys::KIND) {
+        Some(Value::Text(kind)) => Some(kind),
+        _ => None,
+    }
+}
+
+pub(super) fn unknown_kind(reader: &mut Reader<'_>, section: &Section<'_>, what: &str, kind: &str, known: &[&str]) {
+    let message = format!("{}: there is no {what} {kind:?}", section.key("kind"));
+    let place = section.get("kind").map(Spanned::span);
+    reader.fault(Code::UnknownName, place, message, way_out(kind, known, "kinds"));
 }
 
 /// How intervals are made.

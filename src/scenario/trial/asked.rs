@@ -132,7 +132,7 @@ pub(super) fn questions(
         }
         if questions.len() == before && reader.faults.is_empty() {
             let message = format!("metrics: no analysis of this test can read {:?}", outcome.name());
-            let help = "ratios are read by `ratio`, where consumers are randomised";
+            let help = "ratios are read by `ratio`, single metrics by all others";
             reader.fault(Code::Refused, header.place("metrics"), message, help);
         }
     }
@@ -186,15 +186,9 @@ pub(super) fn guards(reader: &mut Reader<'_>, guardrails: Vec<Values>, offered: 
         };
         let kind = match (offered.randomised, outcome.per) {
             (Randomised::Consumer, None) => "welch",
-            (Randomised::Consumer, Some(_)) => "ratio",
+            (_, Some(_)) => "ratio",
             (Randomised::Community, None) => "clustered",
             (Randomised::Period { .. }, None) => "switchback",
-            (_, Some(_)) => {
-                let message =
-                    format!("guardrail.metric: {:?} can be read only where consumers are randomised", outcome.name());
-                reader.fault(Code::Refused, place, message, "guard one of its parts instead");
-                continue;
-            }
         };
         let better = match (values.optional_text("better"), outcome.measure) {
             (Some("lower"), _) | (None, Measure::OptOuts | Measure::Messages) => Better::Lower,

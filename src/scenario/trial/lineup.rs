@@ -53,6 +53,7 @@ impl Trial {
             randomised: self.randomised,
             span: self.span,
             feature: self.feature,
+            exposed: self.asks_exposure().then_some(self.exposed),
             seed: self.scenario.seed,
         }
     }

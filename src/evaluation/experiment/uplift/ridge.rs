@@ -15,14 +15,38 @@ impl Ridge {
     /// `features` are columns over all units, of which the `units` are fitted (Hoerl and Kennard 1970).
     #[must_use]
     pub fn fit(features: &[Vec<f64>], targets: &[f64], units: &[usize], strength: f64) -> Self {
-        let count = units.len().max(1) as f64;
-        let mean = |column: &[f64]| units.iter().map(|unit| column[*unit]).sum::<f64>() / count;
+        Self::fit_by(features, targets, |_| 1.0, units, strength)
+    }
+
+    /// The same where units have weights of 0 or more, one for each of all units.
+    #[must_use]
+    pub fn fit_weighted(
+        features: &[Vec<f64>],
+        targets: &[f64],
+        weights: &[f64],
+        units: &[usize],
+        strength: f64,
+    ) -> Self {
+        Self::fit_by(features, targets, |unit| weights[unit], units, strength)
+    }
+
+    fn fit_by(
+        features: &[Vec<f64>],
+        targets: &[f64],
+        weight: impl Fn(usize) -> f64,
+        units: &[usize],
+        strength: f64,
+    ) -> Self {
+        let whole = units.iter().map(|unit| weight(*unit)).sum::<f64>();
+        let count = if whole > 0.0 { whole } else { 1.0 };
+        let mean = |column: &[f64]| units.iter().map(|unit| weight(*unit) * column[*unit]).sum::<f64>() / count;
         let means: Vec<f64> = features.iter().map(|column| mean(column)).collect();
         let scales: Vec<f64> = features
             .iter()
             .zip(&means)
             .map(|(column, mean)| {
-                let variance = units.iter().map(|unit| (column[*unit] - mean).powi(2)).sum::<f64>() / count;
+                let square = |unit: usize| weight(unit) * (column[unit] - mean).powi(2);
+                let variance = units.iter().map(|unit| square(*unit)).sum::<f64>() / count;
                 // A constant column says nothing; its weight is 0.
                 if variance > 1e-20 * (1.0 + mean * mean) { 1.0 / variance.sqrt() } else { 0.0 }
             })
@@ -36,9 +60,10 @@ impl Ridge {
                 row[column] = (features[column][*unit] - means[column]) * scales[column];
             }
             for a in 0..width {
-                right[a] += row[a] * (targets[*unit] - intercept);
+                let weighted = weight(*unit) * row[a];
+                right[a] += weighted * (targets[*unit] - intercept);
                 for b in 0..=a {
-                    matrix[a * width + b] += row[a] * row[b];
+                    matrix[a * width + b] += weighted * row[b];
                 }
             }
         }
@@ -106,5 +131,13 @@ mod tests {
         let one = [features[0].clone()];
         let (free, half) = (Ridge::fit(&one, &y, &units, 0.0), Ridge::fit(&one, &y, &units, 5.0));
         assert!((half.weights[0] / free.weights[0] - 0.5).abs() < 1e-8);
+    }
+
+    #[test]
+    fn a_weight_of_two_is_a_unit_that_stands_twice() {
+        let (x, y) = ([vec![1.0, 2.0, 4.0, 7.0]], [1.0, 5.0, 3.0, 8.0]);
+        let weighted = Ridge::fit_weighted(&x, &y, &[2.0, 1.0, 0.0, 1.0], &[0, 1, 2, 3], 1.0);
+        let twice = Ridge::fit(&x, &y, &[0, 0, 1, 3], 1.0);
+        assert!((0..4).all(|unit| (weighted.predict(&x, unit) - twice.predict(&x, unit)).abs() < 1e-12));
     }
 }

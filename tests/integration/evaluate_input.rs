@@ -1,0 +1,99 @@
+//! Logs and tables as nobody should write them: each is told with file and row, exit code 2, and nothing is written.
+
+use crate::evaluate::{FILE, LOG, TARGET, folder, mercato, refused};
+use std::fs;
+
+#[test]
+fn numbers_that_are_none() {
+    let log = "place,arm,sale,p\n1,a,0,NaN\n1,b,inf,0.5\n2,a,-inf,0.5\n2,b,0,1e999\n1,a,0,0x1\n1,b,1e400,0.5\n";
+    refused(
+        FILE,
+        log,
+        TARGET,
+        &[
+            "log.csv has 6 bad values",
+            "row 1 (line 2), column \"p\": \"NaN\" is no probability",
+            "row 2 (line 3), column \"sale\": \"inf\" is not a finite number",
+            "row 3 (line 4), column \"sale\": \"-inf\" is not a finite number",
+            "row 4 (line 5), column \"p\": \"inf\" is above 1",
+            "row 5 (line 6), column \"p\": \"0x1\" is not a number",
+            "row 6 (line 7), column \"sale\": \"inf\" is not a finite number",
+        ],
+    );
+    for (value, fault) in [
+        ("NaN", "\"NaN\" is no probability"),
+        ("-0.1", "\"-0.1\" is no probability"),
+        ("1.1", "\"1.1\" is no probability"),
+        ("half", "\"half\" is not a number"),
+        ("", "\"\" is not a number"),
+    ] {
+        let target = TARGET.replace("0.25", value);
+        let row = format!("row 1 (line 2), column \"probability\": {fault}");
+        refused(FILE, LOG, &target, &["target[0].path: target.csv", &row]);
+    }
+    let laws = FILE.replace("[\"place\"]", "[\"place\"]\nactions = [\"a\", \"b\"]\nprobabilities = \"law\"");
+    refused(
+        &laws,
+        "place,arm,sale,p,law\n1,a,0,0.5,[NaN 1]\n1,a,0,0.5,[-0.5 1.5]\n1,a,0,0.5,\n",
+        TARGET,
+        &[
+            "row 1 (line 2), column \"law\": \"NaN\" is no probability",
+            "row 2 (line 3), column \"law\": \"-0.5\" is no probability",
+            "row 3 (line 4), column \"law\": \"0 numbers\" under 2 actions",
+        ],
+    );
+}
+
+#[test]
+fn tables_that_are_none() {
+    refused(FILE, LOG, "", &["target[0].path: target.csv is empty"]);
+    refused(FILE, LOG, "place,arm,probability\n", &["target.csv, row 1: there is none: the table is empty"]);
+    refused(FILE, LOG, "place,arm,probability\n1,a\n", &["target.csv, row 1 (line 2): 2 fields under 3 columns"]);
+    refused(FILE, "place,arm,sale,p,p\n1,a,0,0.5,0.5\n", TARGET, &["log.propensity: the log has 2 columns \"p\""]);
+    let gone = FILE.replace("target.csv", "tarjet.csv");
+    refused(&gone, LOG, TARGET, &["there is no file \"tarjet.csv\"", "did you mean \"target.csv\"?"]);
+    let held = folder(&FILE.replace("log.csv", "."), LOG, TARGET);
+    let (code, _, error) = mercato(held.path(), &["evaluate", "e.toml"]);
+    assert!(code == 2 && error.contains("log.path"), "{error}");
+    let held = folder(&FILE.replace("log.csv", "log-*.csv"), LOG, TARGET);
+    let (code, _, error) = mercato(held.path(), &["evaluate", "e.toml"]);
+    assert!(code == 2 && error.contains("no file is named like \"log-*.csv\""), "{error}");
+}
+
+#[test]
+fn decisions_that_stand_in_two_files_are_told_by_both() {
+    let evaluation =
+        FILE.replace("reward = \"sale\"", "reward = \"sale\"\ndecision_id = \"id\"").replace("log.csv", "log-*.csv");
+    let held = folder(&evaluation, LOG, TARGET);
+    let header = "id,place,arm,sale,p\n";
+    let first = format!("{header}x,1,a,0,0.5\nshort\ny,1,b,1,0.5\n");
+    let second = format!("{header}z,2,a,1,0.5\ny,2,b,1,0.5\n");
+    fs::write(held.path().join("log-1.csv"), first).unwrap();
+    fs::write(held.path().join("log-2.csv"), second).unwrap();
+    let (code, _, error) = mercato(held.path(), &["evaluate", "e.toml", "--out", "out"]);
+    assert_eq!(code, 2, "{error}");
+    for word in [
+        "decisions stand there twice, by column \"id\": log-1.csv row 3 and log-2.csv row 2",
+        "log-1.csv, row 2 (line 3): 1 fields under 5 columns",
+    ] {
+        assert!(error.contains(word), "{word:?} is not in\n{error}");
+    }
+}
+
+#[test]
+fn files_that_break_off() {
+    let held = folder(&FILE.replace("log.csv", "log.csv.gz"), LOG, TARGET);
+    let evaluate = || mercato(held.path(), &["evaluate", "e.toml", "--out", "out"]);
+    // The magic bytes of gzip and nothing that follows from them.
+    fs::write(held.path().join("log.csv.gz"), [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b]).unwrap();
+    let (code, _, error) = evaluate();
+    assert!(code == 2 && error.contains("log.csv.gz"), "{error}");
+    fs::write(held.path().join("log.csv.gz"), LOG).unwrap();
+    let (code, _, error) = evaluate();
+    assert!(code == 2 && error.contains("log.csv.gz"), "{error}");
+    let held = folder(&FILE.replace("log.csv", "log.parquet"), LOG, TARGET);
+    fs::write(held.path().join("log.parquet"), LOG).unwrap();
+    let (code, _, error) = mercato(held.path(), &["evaluate", "e.toml", "--out", "out"]);
+    assert!(code == 2 && error.contains("log.parquet is no whole Parquet file"), "{error}");
+    assert!(!held.path().join("out").exists());
+}
