@@ -2,6 +2,7 @@
 //!
 //! Elements are rows. `forward` is without a gradient; `update` is forward, backward and a step of Adam on the squared error
 //! of all outputs; `decide` is the plain form on an observation.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on says so")]
 #![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
 
 use candle_core::{DType, Device, Tensor, Var};

@@ -2,10 +2,10 @@
 
 mod cartpole;
 
-use cartpole::CartPole;
+use cartpole::{CartPole, train};
 use mercato::agent::AGENTS;
-use mercato::episode::{Reward, Training, train};
 use mercato::protocol::World;
+use mercato::random::Seed;
 use mercato::registry::{Value, Values, find};
 
 /// A pole that is let fall at random stands about 22 steps.
@@ -19,10 +19,9 @@ fn dqn_learns_to_hold_the_pole_longer_than_chance_does() {
         .with("batch", Value::Integer(64))
         .with("epsilon_until", Value::Number(0.4));
     let mut agent = (entry.build.create)(&values, world.spec()).unwrap();
-    let training = Training { episodes: 1, seeds: vec![1], reward: Reward::Tick };
-    let learning = train(&world, agent.as_mut(), &training, 0).unwrap();
+    let metrics = train(&world, agent.as_mut(), Seed::new(1)).unwrap();
     let lengths = world.finished();
     let mean = |lengths: &[u32]| f64::from(lengths.iter().sum::<u32>()) / lengths.len() as f64;
     let (first, last) = (mean(&lengths[..20]), mean(&lengths[lengths.len() - 20..]));
-    assert!(first < 40.0 && last > 100.0, "from {first} to {last} steps; {:?}", learning.metrics);
+    assert!(first < 40.0 && last > 100.0, "from {first} to {last} steps; {:?}", metrics);
 }

@@ -178,7 +178,7 @@ impl Replay {
             let slot = match &self.tree {
                 None => loop {
                     // The product keeps all bits: each slot has its share to within 2^-32.
-                    let slot = (u64::from(stream.word()) * self.frames.len() as u64 >> 32) as usize;
+                    let slot = ((u64::from(stream.word()) * self.frames.len() as u64) >> 32) as usize;
                     if self.ready[slot] {
                         break slot;
                     }

@@ -8,9 +8,13 @@
 //! 500 steps the row shows a fresh cart too, *under another consumer number and without termination*: to an agent the
 //! first consumer is never seen again, so that the last step before the time limit has no sequel, and is neither an end nor
 //! a transition into the fresh cart. Every fresh cart is a new consumer: numbers go up by the number of carts.
+//!
+//! A market does not begin again for a row whose episode has ended, so that `episode::train` teaches nothing more of it:
+//! [`train`] is the same loop for rows that do begin again.
 
 use mercato::protocol::{
-    ActionSpace, Decision, Environment, Feature, Kpi, MaskedAction, Observation, Outcome, Shard, Spec, Views, World,
+    ActionSpace, Agent, Decision, Diverged, Environment, Feature, Kpi, MaskedAction, Metrics, Observation, Outcome,
+    Shard, Spec, TrainingPlan, Transitions, Views, World,
 };
 use mercato::random::{Purpose, Seed};
 use mercato::units::Money;
@@ -56,6 +60,33 @@ impl CartPole {
     pub fn finished(&self) -> Vec<u32> {
         self.finished.lock().unwrap().clone()
     }
+}
+
+/// Lets an agent act and learn over the horizon; the figures that it told last.
+pub fn train(world: &CartPole, agent: &mut dyn Agent, seed: Seed) -> Result<Metrics, Diverged> {
+    let Spec { consumers, horizon: ticks, .. } = *world.spec();
+    agent.begin_training(&TrainingPlan { markets: 1, ticks, consumers });
+    let mut environment = world.open(seed);
+    let mut shards = environment.shards_mut();
+    let (mut observation, mut decision, mut outcome) = Default::default();
+    let mut told = Metrics::new();
+    for tick in 0..ticks {
+        shards[0].observe(agent.views(), &mut observation);
+        agent.decide(&observation, seed.derive(1, 0), &mut decision);
+        shards[0].step(&decision, &mut outcome).unwrap();
+        let rewards: Vec<f32> = outcome.profits.iter().map(|profit| profit.amount() as f32).collect();
+        let batch = Transitions {
+            observation: &observation,
+            actions: &decision.actions,
+            propensities: &decision.propensities,
+            rewards: &rewards,
+            terminated: &outcome.terminated,
+        };
+        let metrics = agent.learn(&batch, seed.derive(2, tick))?;
+        told = if metrics.is_empty() { told } else { metrics };
+    }
+    told.extend(agent.conclude(seed.derive(3, 0))?);
+    Ok(told)
 }
 
 impl World for CartPole {

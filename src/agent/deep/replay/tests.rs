@@ -42,8 +42,11 @@ fn stop(replay: &mut Replay, tick: u32, consumers: &[u32], values: Option<&[f32]
     replay.close(&Ending { observation: &seen(tick, consumers), values }, |_| true);
 }
 
-/// (consumer, tick) -> (return, discount, consumer and tick of the end) of all frames that are ready.
-fn all(replay: &Replay) -> Vec<((u32, u32), (f32, f32, (u32, u32)))> {
+/// Consumer and tick.
+type Name = (u32, u32);
+
+/// (return, discount, end) of all frames that are ready.
+fn all(replay: &Replay) -> Vec<(Name, (f32, f32, Name))> {
     let frames = replay.frames();
     let name = |slot: u32| (frames.consumers[slot as usize], frames.ticks[slot as usize]);
     let mut sample = Sample::default();
