@@ -14,6 +14,7 @@
 //! | features of other scales | [`normaliser::Normaliser`] |
 //! | a law | [`law::EpsilonGreedy`], [`law::Categorical`] |
 //! | save and go on | [`checkpoint::Checkpoint`]; every part keeps itself in one |
+//! | a regression on rows and actions, with a frozen copy | [`regression::ActionRegression`] |
 //! | values from replay, whole | [`value_learner::ValueLearner`]: an agent is then a [`value_learner::ValueLoss`] |
 //!
 //! **How learning reaches an agent.** `learn` gives the rows of a shard at a tick, seen *before* the decision; the
@@ -36,6 +37,7 @@ pub mod normaliser;
 pub mod operation;
 pub mod optimizer;
 pub mod parameters;
+pub mod regression;
 pub mod replay;
 pub mod rollout;
 pub mod schedule;
