@@ -166,7 +166,11 @@ impl SequenceFailure {
             | Self::NeedsLaw
             | Self::NeedsEndless
             | Self::AverageReward => true,
-            Self::Overflow { .. } | Self::Exhausted { .. } | Self::TooLarge { .. } | Self::Singular => false,
+            Self::Overflow { .. }
+            | Self::Exhausted { .. }
+            | Self::TooLarge { .. }
+            | Self::Diverged { .. }
+            | Self::Singular => false,
         }
     }
 }
