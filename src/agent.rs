@@ -100,4 +100,14 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     hierarchical_thompson::ENTRY,
     #[cfg(feature = "deep")]
     deep::dqn::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::qr_dqn::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::fitted_q::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::bc::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::cql::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::iql::ENTRY,
 ];

@@ -17,10 +17,13 @@ mod layout;
 mod log;
 mod loggers;
 mod logging;
+#[cfg(feature = "deep")]
+pub(crate) mod neural;
 mod pass;
 mod policy;
 mod scan;
 pub mod schema;
+mod sequence_kinds;
 mod sequences;
 mod source;
 mod spread;

@@ -14,6 +14,7 @@
 //! | features of other scales | [`normaliser::Normaliser`] |
 //! | a law | [`law::EpsilonGreedy`], [`law::Categorical`] |
 //! | save and go on | [`checkpoint::Checkpoint`]; every part keeps itself in one |
+//! | a regression on rows and actions, with a frozen copy | [`regression::ActionRegression`] |
 //! | values from replay, whole | [`value_learner::ValueLearner`]: an agent is then a [`value_learner::ValueLoss`] |
 //!
 //! **How learning reaches an agent.** `learn` gives the rows of a shard at a tick, seen *before* the decision; the
@@ -25,19 +26,28 @@
 //! processor can: training has the same bits on any number of threads and after any interruption, on the same instruction
 //! set. The plain form, which decides, has the same bits on all of them for the same weights.
 
+pub mod bc;
 pub mod checkpoint;
+pub mod cql;
 pub mod dqn;
 pub mod encoder;
+pub mod fitted_q;
 pub mod frames;
 pub mod inference;
+pub mod iql;
 pub mod law;
 pub mod network;
 pub mod normaliser;
+pub mod offline;
 pub mod operation;
 pub mod optimizer;
 pub mod parameters;
+pub mod qr_dqn;
+pub mod regression;
 pub mod replay;
 pub mod rollout;
 pub mod schedule;
 mod settings;
+#[cfg(test)]
+mod trials;
 pub mod value_learner;

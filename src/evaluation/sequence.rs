@@ -15,6 +15,7 @@ mod diagnostics;
 mod dual_dice;
 mod forms;
 mod fqe;
+pub mod fqe_neural;
 mod gathering;
 mod interval;
 mod linear;
@@ -45,7 +46,7 @@ pub use trajectories::{Horizon, LawShape, Shape, StateShape, Trajectories};
 use crate::registry::{Entry, Refusal, Values};
 use std::fmt;
 
-/// All estimators of sequences.
+/// All estimators of sequences but the neural one ([`fqe_neural`]), whose network another layer brings.
 pub const SEQUENCE_ESTIMATORS: &[Entry<SequenceBuild>] = &[
     tis::ENTRY,
     wis::ENTRY,
@@ -140,6 +141,14 @@ pub enum SequenceFailure {
         /// Most that is solved.
         limit: usize,
     },
+    /// A network that learned nothing.
+    #[error(
+        "the {quantity} of the network is no longer finite: lower `learning_rate`, and look for features that are none"
+    )]
+    Diverged {
+        /// Which.
+        quantity: &'static str,
+    },
     /// No solution.
     #[error(
         "the linear system of the estimate has no single solution: raise `ridge`, or drop features that repeat others"
@@ -157,7 +166,11 @@ impl SequenceFailure {
             | Self::NeedsLaw
             | Self::NeedsEndless
             | Self::AverageReward => true,
-            Self::Overflow { .. } | Self::Exhausted { .. } | Self::TooLarge { .. } | Self::Singular => false,
+            Self::Overflow { .. }
+            | Self::Exhausted { .. }
+            | Self::TooLarge { .. }
+            | Self::Diverged { .. }
+            | Self::Singular => false,
         }
     }
 }

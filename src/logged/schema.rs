@@ -1,6 +1,7 @@
 //! The JSON Schema of evaluation files, and what they can name.
 
 use super::keys::{self, LOGGERS, TARGETS};
+use super::sequence_kinds::NEURAL;
 use crate::evaluation::IntervalKind;
 use crate::evaluation::estimator::ESTIMATORS;
 use crate::evaluation::model::{PROPENSITY_MODELS, REWARD_MODELS};
@@ -26,6 +27,7 @@ pub fn evaluation() -> Value {
     let logger = [("name", json!({ "type": "string", "description": keys::LOGGER_NAME.summary }))];
     let mut estimators = variants(ESTIMATORS, &named, &[]);
     estimators.extend(variants(SEQUENCE_ESTIMATORS, &named, &[]));
+    estimators.extend(variants(NEURAL, &named, &[]));
     let sections = [
         ("log", section(keys::LOG)),
         ("target", json!({ "type": "array", "minItems": 1, "items": one_of(variants(TARGETS, &named, &["name"])) })),
@@ -70,11 +72,11 @@ pub fn items(list: &str) -> Vec<crate::scenario::listing::Item> {
     use crate::scenario::listing::of;
     match list {
         "estimators" => {
-            let mut sequences = of(SEQUENCE_ESTIMATORS);
+            let mut sequences = [of(SEQUENCE_ESTIMATORS), of(NEURAL)].concat();
             sequences.iter_mut().for_each(|item| item.summary = format!("whole sequences: {}", item.summary));
             of(ESTIMATORS).into_iter().chain(sequences).collect()
         }
-        "sequence_estimators" => of(SEQUENCE_ESTIMATORS),
+        "sequence_estimators" => [of(SEQUENCE_ESTIMATORS), of(NEURAL)].concat(),
         "reward_models" => of(REWARD_MODELS),
         "propensity_models" => of(PROPENSITY_MODELS),
         "targets" => of(TARGETS),

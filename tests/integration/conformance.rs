@@ -507,7 +507,7 @@ fn a_wrong_propensity_is_found_out() {
 }
 
 /// Agents whose exploration belongs to training: their frozen law is the best action.
-const EXPLORE_IN_TRAINING: &[&str] = &["dqn"];
+const EXPLORE_IN_TRAINING: &[&str] = &["dqn", "qr_dqn"];
 
 #[test]
 fn a_snapshot_is_the_agent_and_stays_so() {

@@ -39,7 +39,7 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     build: AgentBuild { create, load: ValueLearner::<Dqn>::load },
 };
 
-const PARAMETERS: &[Parameter] = &[
+pub(super) const PARAMETERS: &[Parameter] = &[
     settings::HIDDEN,
     settings::ACTIVATION,
     settings::ACTIONS,

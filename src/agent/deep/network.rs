@@ -273,14 +273,7 @@ impl Network {
     /// # Errors
     /// Where the input does not fit.
     pub fn forward(&self, input: &Input) -> Result<Tensor> {
-        let mut x = match (&self.encoder, &input.tokens) {
-            (Some(encoder), Some(tokens)) => Tensor::cat(&[&input.features, &encoder.forward(tokens)?], 1)?,
-            (Some(_), None) => candle_core::bail!("the network reads events, and is given none"),
-            (None, _) => input.features.clone(),
-        };
-        for layer in &self.trunk {
-            x = layer.forward(&x)?;
-        }
+        let x = self.trunk(input)?;
         match &self.head {
             Head::Plain(layer) => layer.forward(&x),
             Head::Dueling { value_hidden, value, advantage_hidden, advantage } => {
@@ -292,6 +285,22 @@ impl Network {
                 centred.broadcast_add(&value)?.reshape((rows, ()))
             }
         }
+    }
+
+    /// What the head is given: the last of the dense layers before it, `rows × width`.
+    ///
+    /// # Errors
+    /// Where the input does not fit.
+    pub fn trunk(&self, input: &Input) -> Result<Tensor> {
+        let mut x = match (&self.encoder, &input.tokens) {
+            (Some(encoder), Some(tokens)) => Tensor::cat(&[&input.features, &encoder.forward(tokens)?], 1)?,
+            (Some(_), None) => candle_core::bail!("the network reads events, and is given none"),
+            (None, _) => input.features.clone(),
+        };
+        for layer in &self.trunk {
+            x = layer.forward(&x)?;
+        }
+        Ok(x)
     }
 }
 

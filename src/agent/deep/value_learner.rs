@@ -178,6 +178,13 @@ impl<L: ValueLoss> ValueLearner<L> {
         &self.values
     }
 
+    /// The plain form with all outputs of each action.
+    #[must_use]
+    pub fn outputs(&self) -> Forward {
+        let (architecture, weights) = (&self.settings.architecture, self.parameters.weights());
+        Forward::new(architecture, &weights, "", self.scaling.clone(), Reading::All)
+    }
+
     fn progress(&self) -> f64 {
         let planned = self.counters.planned.unwrap_or(UNTOLD_DECISIONS).max(1);
         self.counters.decisions as f64 / planned as f64
@@ -302,7 +309,7 @@ impl<L: ValueLoss> ValueLearner<L> {
 }
 
 /// The allowed action of the greatest mean output in each row; of equals, the first.
-fn best_actions(all: &Tensor, mask: &Mask, outputs: usize) -> Vec<u16> {
+pub(super) fn best_actions(all: &Tensor, mask: &Mask, outputs: usize) -> Vec<u16> {
     let width = all.dims()[1];
     read(all, |all| {
         let of_row = |(row, values): (usize, &[f32])| {

@@ -3,8 +3,8 @@
 use super::sections::{kind_of, unknown_kind};
 use super::{EstimatorAsked, SequenceAsked};
 use crate::evaluation::estimator::{Build, ESTIMATORS, Family};
-use crate::evaluation::sequence::{SEQUENCE_ESTIMATORS, SequenceBuild};
-use crate::logged::keys;
+use crate::evaluation::sequence::SequenceBuild;
+use crate::logged::{keys, sequence_kinds};
 use crate::registry::{Entry, Value, Values, find};
 use crate::scenario;
 use crate::scenario::error::Code;
@@ -40,11 +40,16 @@ pub(super) fn estimators(reader: &mut Reader<'_>, root: &Section<'_>, has: Has) 
         if let Some(entry) = find(ESTIMATORS, &kind) {
             decisions += 1;
             found.of_decisions.extend(of_decisions(reader, &section, entry, has, &mut seen));
-        } else if let Some(entry) = find(SEQUENCE_ESTIMATORS, &kind) {
+        } else if let Some(entry) = sequence_kinds::of_name(&kind) {
             found.of_sequences.extend(of_sequences(reader, &section, entry, has, &mut seen));
+        } else if sequence_kinds::is_left_out(&kind) {
+            let message =
+                format!("{}: {kind:?} needs a network, and this program is built without", section.key("kind"));
+            let help = "build it with the feature `deep`, or take `fqe`";
+            reader.fault(Code::Refused, section.get("kind").map(Spanned::span), message, help);
         } else {
             let of_decisions = ESTIMATORS.iter().map(|entry| entry.name);
-            let known: Vec<&str> = of_decisions.chain(SEQUENCE_ESTIMATORS.iter().map(|entry| entry.name)).collect();
+            let known: Vec<&str> = of_decisions.chain(sequence_kinds::all().map(|entry| entry.name)).collect();
             unknown_kind(reader, &section, "estimator", &kind, &known);
         }
     }
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_of_decisions_or_of_sequences() {
-        for entry in SEQUENCE_ESTIMATORS {
+        for entry in sequence_kinds::all() {
             assert!(find(ESTIMATORS, entry.name).is_none(), "{} is both", entry.name);
         }
     }
