@@ -15,6 +15,7 @@
 //! | a law | [`law::EpsilonGreedy`], [`law::Categorical`] |
 //! | save and go on | [`checkpoint::Checkpoint`]; every part keeps itself in one |
 //! | values from replay, whole | [`value_learner::ValueLearner`]: an agent is then a [`value_learner::ValueLoss`] |
+//! | a law by its gradient, whole | [`policy_learner::PolicyLearner`]: an agent is then a [`policy_learner::PolicyLoss`] |
 //!
 //! **How learning reaches an agent.** `learn` gives the rows of a shard at a tick, seen *before* the decision; the
 //! transition of a tick is complete when the same consumer is seen at the next one, or when `end_episode` shows what lies
@@ -25,6 +26,7 @@
 //! processor can: training has the same bits on any number of threads and after any interruption, on the same instruction
 //! set. The plain form, which decides, has the same bits on all of them for the same weights.
 
+pub mod a2c;
 pub mod checkpoint;
 pub mod dqn;
 pub mod encoder;
@@ -36,6 +38,9 @@ pub mod normaliser;
 pub mod operation;
 pub mod optimizer;
 pub mod parameters;
+pub mod policy_learner;
+pub mod ppo;
+pub mod reinforce;
 pub mod replay;
 pub mod rollout;
 pub mod schedule;
