@@ -6,7 +6,7 @@
 //! `lin_thompson`, `logistic_thompson`, `square_cb`, and `discounted_lin_ucb`, which forgets. Beyond the best expected
 //! reward: `budget_paced` puts a price on costs, `parity_constrained` on treating groups differently; `response_greedy` and `uplift_greedy` score people for a contact, with
 //! and without regard for what they would do anyway. Many consumers with few data each: [`clustered`],
-//! [`hierarchical_thompson`].
+//! [`hierarchical_thompson`]. Looking ahead: [`q_learning`] by a table, those of `deep` by networks.
 
 pub mod always;
 mod arm_groups;
@@ -27,6 +27,7 @@ mod naming;
 pub mod none;
 mod persons;
 mod pick;
+pub mod q_learning;
 pub mod ranking;
 pub mod reward_range;
 pub mod rule;
@@ -98,6 +99,7 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     uplift_greedy::ENTRY,
     clustered::ENTRY,
     hierarchical_thompson::ENTRY,
+    q_learning::ENTRY,
     #[cfg(feature = "deep")]
     deep::dqn::ENTRY,
     #[cfg(feature = "deep")]
@@ -110,4 +112,10 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     deep::cql::ENTRY,
     #[cfg(feature = "deep")]
     deep::iql::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::reinforce::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::a2c::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::ppo::ENTRY,
 ];

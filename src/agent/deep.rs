@@ -16,6 +16,7 @@
 //! | save and go on | [`checkpoint::Checkpoint`]; every part keeps itself in one |
 //! | a regression on rows and actions, with a frozen copy | [`regression::ActionRegression`] |
 //! | values from replay, whole | [`value_learner::ValueLearner`]: an agent is then a [`value_learner::ValueLoss`] |
+//! | a law by its gradient, whole | [`policy_learner::PolicyLearner`]: an agent is then a [`policy_learner::PolicyLoss`] |
 //!
 //! **How learning reaches an agent.** `learn` gives the rows of a shard at a tick, seen *before* the decision; the
 //! transition of a tick is complete when the same consumer is seen at the next one, or when `end_episode` shows what lies
@@ -26,6 +27,7 @@
 //! processor can: training has the same bits on any number of threads and after any interruption, on the same instruction
 //! set. The plain form, which decides, has the same bits on all of them for the same weights.
 
+pub mod a2c;
 pub mod bc;
 pub mod checkpoint;
 pub mod cql;
@@ -42,8 +44,11 @@ pub mod offline;
 pub mod operation;
 pub mod optimizer;
 pub mod parameters;
+pub mod policy_learner;
+pub mod ppo;
 pub mod qr_dqn;
 pub mod regression;
+pub mod reinforce;
 pub mod replay;
 pub mod rollout;
 pub mod schedule;

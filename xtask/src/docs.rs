@@ -12,6 +12,11 @@ const README: &str = "README.md";
 const BEGIN: &str = "<!-- registry: begin (written by `cargo xtask docs`) -->\n";
 const END: &str = "<!-- registry: end -->";
 
+/// Holds a page for some agents, called after them, each with a table of its keys between two marks.
+const PAGES: &str = "docs/agents";
+const KEYS_BEGIN: &str = "<!-- keys: begin (written by `cargo xtask docs`) -->\n";
+const KEYS_END: &str = "<!-- keys: end -->";
+
 /// Sections of the registry document: the key in `mercato list --json`, the heading, a sentence.
 const SECTIONS: &[(&str, &str, &str)] = &[
     ("agents", "Agents", "Learn from what their decisions earned. `kind` of a `[[policy]]`."),
@@ -53,11 +58,11 @@ const DECIDING: &[(&str, &str)] = &[("policies", "fixed"), ("agents", "learns"),
 /// Writes the documents.
 pub fn write() -> Result<(), Failure> {
     for (path, text) in current()? {
-        let place = root().join(path);
+        let place = root().join(&path);
         if let Some(folder) = place.parent() {
-            fs::create_dir_all(folder).map_err(|error| Failure::Io(path.into(), error))?;
+            fs::create_dir_all(folder).map_err(|error| Failure::Io(path.clone(), error))?;
         }
-        fs::write(place, text).map_err(|error| Failure::Io(path.into(), error))?;
+        fs::write(place, text).map_err(|error| Failure::Io(path.clone(), error))?;
         println!("wrote {path}");
     }
     Ok(())
@@ -66,7 +71,7 @@ pub fn write() -> Result<(), Failure> {
 /// Fails where a document differs from what would be written, or shows a scenario that is wrong.
 pub fn check() -> Result<(), Failure> {
     for (path, expected) in current()? {
-        if read(path)? != expected {
+        if read(&path)? != expected {
             return Err(Failure::State(format!(
                 "{path} is not what the program lists; run `cargo xtask docs` and commit it"
             )));
@@ -95,12 +100,43 @@ fn scenarios(text: &str) -> Vec<&str> {
 }
 
 /// Every document with the text that it should have.
-fn current() -> Result<[(&'static str, String); 2], Failure> {
+fn current() -> Result<Vec<(String, String)>, Failure> {
     let printed = output_of("cargo", &["run", "--quiet", "--package", "mercato", "--", "list", "--json"])?;
     let list = serde_json::from_str(&printed)
         .map_err(|error| Failure::State(format!("`mercato list --json` is not one JSON document: {error}")))?;
     let readme = replace_table(&read(README)?, &deciding(&list)?)?;
-    Ok([(REGISTRY, render(&list)?), (README, readme)])
+    let mut documents = vec![(REGISTRY.to_owned(), render(&list)?), (README.to_owned(), readme)];
+    for agent in pages()? {
+        let path = format!("{PAGES}/{agent}.md");
+        let text = replace_between(&read(&path)?, &keys(&list, &agent)?, [KEYS_BEGIN, KEYS_END], &path)?;
+        documents.push((path, text));
+    }
+    Ok(documents)
+}
+
+/// The agents that have a page, by name.
+fn pages() -> Result<Vec<String>, Failure> {
+    let folder = fs::read_dir(root().join(PAGES)).map_err(|error| Failure::Io(PAGES.into(), error))?;
+    let mut names = Vec::new();
+    for file in folder {
+        let name = file.map_err(|error| Failure::Io(PAGES.into(), error))?.file_name();
+        names.extend(name.to_string_lossy().strip_suffix(".md").map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The keys of an agent, a row each.
+fn keys(list: &Value, agent: &str) -> Result<String, Failure> {
+    let entry = entries(list, "agents")?.iter().find(|entry| entry["name"] == agent);
+    let Some(entry) = entry else {
+        return Err(Failure::State(format!("{PAGES}/{agent}.md is the page of no agent")));
+    };
+    let mut text = String::from("| key | meaning, range and default |\n|---|---|\n");
+    for key in entries(entry, "parameters")? {
+        let _ = writeln!(text, "| `{}` | {} |", cell(key, agent, "name")?, cell(key, agent, "meaning")?);
+    }
+    Ok(text)
 }
 
 /// A file of the repository, empty where there is none. A checkout may have given the lines other ends.
@@ -112,12 +148,17 @@ fn read(path: &str) -> Result<String, Failure> {
     }
 }
 
-/// The text with the table between its marks.
+/// The README with the table between its marks.
 fn replace_table(text: &str, table: &str) -> Result<String, Failure> {
-    let marks = text.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1)));
+    replace_between(text, table, [BEGIN, END], README)
+}
+
+/// The text of a document with a table between two marks.
+fn replace_between(text: &str, table: &str, [begin, end]: [&str; 2], path: &str) -> Result<String, Failure> {
+    let marks = text.split_once(begin).and_then(|(head, rest)| Some((head, rest.split_once(end)?.1)));
     match marks {
-        Some((head, tail)) => Ok(format!("{head}{BEGIN}{table}{END}{tail}")),
-        None => Err(Failure::State(format!("{README} lacks the marks {} and {END}", BEGIN.trim_end()))),
+        Some((head, tail)) => Ok(format!("{head}{begin}{table}{end}{tail}")),
+        None => Err(Failure::State(format!("{path} lacks the marks {} and {end}", begin.trim_end()))),
     }
 }
 
@@ -203,6 +244,23 @@ mod tests {
         assert_eq!(after, format!("# A\n\n{BEGIN}{table}{END}\n\ntext\n"));
         assert_eq!(replace_table(&after, &table).unwrap(), after);
         assert!(replace_table("# A\n", &table).unwrap_err().to_string().contains("lacks the marks"));
+    }
+
+    #[test]
+    fn a_page_shows_the_keys_of_its_agent() {
+        let mut list = list();
+        list["agents"][0]["parameters"] = json!([{"name": "k", "meaning": "a | b (default 1)", "required": false}]);
+        let table = "| key | meaning, range and default |\n|---|---|\n| `k` | a \\| b (default 1) |\n";
+        assert_eq!(keys(&list, "x").unwrap(), table);
+        assert!(keys(&list, "y").unwrap_err().to_string().contains("the page of no agent"));
+    }
+
+    #[test]
+    fn every_page_has_its_marks() {
+        for agent in pages().unwrap() {
+            let path = format!("{PAGES}/{agent}.md");
+            assert!(replace_between(&read(&path).unwrap(), "", [KEYS_BEGIN, KEYS_END], &path).is_ok());
+        }
     }
 
     #[test]

@@ -107,14 +107,7 @@ pub(super) fn value_settings(
             "give `hidden` at least one width, or leave `dueling` out",
         ));
     }
-    if spec.features.is_empty() {
-        return Err(Refusal::new(
-            values,
-            settings::HIDDEN.name,
-            "this market shows no features, so that a network has nothing to read",
-            "take a bandit that looks at no feature, such as `ucb1`",
-        ));
-    }
+    settings::readable(values, spec)?;
     let capacity = values.integer("memory") as usize;
     let (steps, batch_rows) = (values.integer("steps") as usize, values.integer("batch") as usize);
     let architecture = settings::architecture(values, spec, outputs, dueling, Scheme::Kaiming);

@@ -6,6 +6,7 @@
 //! * [`log_softmax`], [`entropy`]: over allowed actions.
 //! * [`chosen`]: the value of the action that was taken.
 //! * [`huber`], [`quantile_huber`]: losses with importance weights.
+//! * [`likelihood`], [`clipped_likelihood`], [`clipped_square`]: losses of laws and of the values beside them.
 //!
 //! All are for `f32` on the CPU, in one thread, and compute row by row in a stated order; exponentials and logarithms are
 //! those of [`crate::math`].
@@ -13,11 +14,13 @@
 mod choice;
 mod dense;
 mod loss;
+mod policy;
 mod softmax;
 
 pub use choice::chosen;
 pub use dense::{Activation, linear};
 pub use loss::{huber, quantile_huber};
+pub use policy::{clipped_likelihood, clipped_square, likelihood};
 pub use softmax::{FORBIDDEN, Mask, entropy, log_softmax};
 pub(super) use softmax::{probability, soften};
 

@@ -4,7 +4,7 @@ use super::encoder::{EncoderKind, EncoderShape};
 use super::network::{Actions, Architecture, Scheme};
 use super::operation::Activation;
 use crate::protocol::{Events, Observation, Spec, Transitions};
-use crate::registry::{Kind, Parameter, Range, Values};
+use crate::registry::{Kind, Parameter, Range, Refusal, Values};
 
 /// Widths of the dense layers.
 pub(super) const HIDDEN: Parameter = Parameter::of(
@@ -75,6 +75,19 @@ pub(super) const DISCOUNT: Parameter = Parameter::optional_number(
     Range::closed(0.0, 1.0),
     "discount factor per tick; that of the scenario if absent",
 );
+
+/// Refuses a market that shows nothing that a network could read.
+pub(super) fn readable(values: &Values, spec: &Spec) -> Result<(), Refusal> {
+    if spec.features.is_empty() {
+        return Err(Refusal::new(
+            values,
+            HIDDEN.name,
+            "this market shows no features, so that a network has nothing to read",
+            "take a bandit that looks at no feature, such as `ucb1`",
+        ));
+    }
+    Ok(())
+}
 
 /// The network that these values ask for.
 pub(super) fn architecture(
