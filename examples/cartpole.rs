@@ -164,6 +164,7 @@ fn lived(set_up: &'static SetUp, seeds: &[u64], steps: u64) -> Outcome<Vec<Lived
     Ok(all)
 }
 
+#[allow(clippy::disallowed_methods, reason = "steps per second are what it tells")]
 fn trained(agent: &'static SetUp, seed: u64, steps: u64) -> Outcome<Lived> {
     let world = CartPole::new(agent.carts, u32::try_from(steps / u64::from(agent.carts))?);
     let entry = find(AGENTS, agent.name).ok_or("the agent is not registered")?;

@@ -33,6 +33,7 @@ pub use file::NamedFile;
 pub use memory::refuse_log;
 pub use saved::made_for_path;
 pub use section::is_name;
+#[cfg(feature = "cli")]
 pub(crate) use trial::schema::simulated;
 pub use trial::{Arm, Decides, Lineup, Trial, TrialOverrides, is_trial, load_trial, parse_trial};
 pub use tunable::{LearnerAsked, Tunable, written};

@@ -141,6 +141,7 @@ pub struct Appraiser {
     tally: Tally,
     scan: Scan,
     unsupported: Option<Vec<Cell>>,
+    borrows: bool,
     weights: Vec<f64>,
 }
 
@@ -162,6 +163,7 @@ impl Appraiser {
             tally,
             scan: Scan::new(action_names.len(), settings.propensities_are_estimated),
             unsupported: None,
+            borrows: false,
             weights: Vec::new(),
         }
     }
@@ -202,6 +204,12 @@ impl Appraiser {
         self.settings.notes.push(note);
     }
 
+    /// The target does what those who logged some of the rows could not do there, and others could: estimates by each one's own
+    /// propensities leave that out, so that they say nothing against those by the mixture.
+    pub fn borrows(&mut self) {
+        self.borrows = true;
+    }
+
     /// What the target does and the log cannot speak of, where the reader knows it better than by action alone. Without
     /// it, and where the log does not carry the logging policy's probabilities, these are the actions never logged.
     pub fn unsupported(&mut self, cells: Vec<Cell>) {
@@ -230,6 +238,8 @@ impl Appraiser {
         let place = |kind: &str| self.asked.iter().position(|asked| asked.kind == kind);
         let direct = place("dm").zip(place("dr"));
         diagnostics.direct_disagreement = direct.map(|(dm, dr)| disagreement(&ratios[dm], &ratios[dr]));
+        let mixed = place("ips").zip(place("balanced_ips")).filter(|_| !self.borrows);
+        let mixture_disagreement = mixed.map(|(own, mixed)| disagreement(&ratios[own], &ratios[mixed]));
         let judge = judge(&self.asked.iter().map(|asked| asked.kind).collect::<Vec<_>>());
         let logging = Ratio::mean(&tally.rounds, &tally.reward);
         let influence = ratios.get(judge).map_or_else(Vec::new, Ratio::influence);
@@ -239,6 +249,12 @@ impl Appraiser {
             units: tally.units(),
             judge: estimates.get(judge).map(|estimate| (estimate.kind, estimate.chosen.is_some())),
             skewness: skewness(&paired(&influence, &logging.influence())),
+            is_finite: logging.value().is_finite()
+                && estimates.iter().all(|estimate| estimate.value.value.is_finite())
+                && estimates
+                    .get(judge)
+                    .is_none_or(|judge| !judge.difference.low.is_nan() && !judge.difference.high.is_nan()),
+            mixture_disagreement,
             direct: direct.map(|(dm, dr)| {
                 let robust = &estimates[dr].difference;
                 (estimates[dm].difference.value, [robust.low, robust.high])

@@ -11,7 +11,7 @@ use std::io;
 
 /// Parts of the seed of a run: the judged markets, the draws of the policies on them.
 const MARKET_PART: u32 = 1;
-pub(super) const POLICY_PART: u32 = 2;
+const POLICY_PART: u32 = 2;
 /// With more consumers than this, contestants are judged one after the other, each on all threads: memory stays
 /// bounded by one market (or part of it) and one copy. Never changes a result.
 pub(super) const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
@@ -20,6 +20,12 @@ pub(super) const SIDE_BY_SIDE_CONSUMERS: u32 = 20_000;
 #[must_use]
 pub fn market_seed(seed: Seed, replication: u32) -> Seed {
     seed.derive(MARKET_PART, replication)
+}
+
+/// The seed of all that policies draw on the market of a replication, the same for all contestants.
+#[must_use]
+pub fn policy_seed(seed: Seed, replication: u32) -> Seed {
+    seed.derive(POLICY_PART, replication)
 }
 
 /// Who meets whom.
@@ -211,7 +217,7 @@ impl Comparison<'_> {
         // Intervals by consumer pair all with all, and no value per consumer is stored: one missing unit and all are
         // judged again.
         let by_consumer = self.replications == 1;
-        let seed = self.seed.derive(POLICY_PART, replication);
+        let seed = policy_seed(self.seed, replication);
         let mut lineup: Vec<Result<Unit, Entrant<'_>>> = Vec::new();
         // Agents learn on markets of their own, before there is a part to hold beside them.
         for (address, unit) in restored {
@@ -261,7 +267,7 @@ impl Comparison<'_> {
         store: &dyn Store,
     ) -> Result<Unit, ComparisonError> {
         let mut entrant = self.enter(address, store)?;
-        let seed = self.seed.derive(POLICY_PART, address.replication);
+        let seed = policy_seed(self.seed, address.replication);
         entrant.unit_mut().record = entrant.judge(market().as_mut(), seed, self.replications == 1)?;
         entrant.finish(self.world, seed, store)
     }

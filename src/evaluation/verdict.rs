@@ -20,7 +20,8 @@ const POWER: f64 = 0.8;
 const LISTED_CELLS: usize = 10;
 /// Kinds by how well they judge: the mixture where several policies logged, since only it speaks of what the policy of a row
 /// could not do and another did; then what is right if either propensities or
-/// model are, and of these what bounds least; what needs no model; the rest in the order of the file.
+/// model are, and of these what bounds least; what needs no model; what shrinks towards the model, whose error its interval does
+/// not know; the rest in the order of the file.
 const JUDGES: &[&str] = &[
     "balanced_dr",
     "balanced_ips",
@@ -28,11 +29,11 @@ const JUDGES: &[&str] = &[
     "dr",
     "mrdr",
     "sndr",
-    "dros",
-    "switch_dr",
     "sub_gaussian_dr",
     "snips",
     "ips",
+    "dros",
+    "switch_dr",
 ];
 
 /// What to do.

@@ -110,6 +110,9 @@ impl Judged {
             seat.appraiser.unsupported(cells);
         }
         let borrowed = seat.borrowed / log.shape.rounds as f64;
+        if borrowed > 0.0 {
+            seat.appraiser.borrows();
+        }
         let note = (borrowed > 0.0).then(|| {
             format!(
                 "{:.2} % of what the target does was impossible for the policy that logged the row, and possible for another: \

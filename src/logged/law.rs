@@ -20,6 +20,15 @@ pub(super) enum Law {
     Policy(Box<PolicyLaw>),
 }
 
+/// The rounds for which a law is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) batch: &'a Batch,
+    pub(super) log: &'a Log,
+    /// The logging policy's law in them; empty where nobody needs it.
+    pub(super) logging: &'a [f64],
+}
+
 impl Law {
     /// Makes the law that a section asks for, against a log.
     ///
@@ -66,13 +75,12 @@ impl Law {
     pub(super) fn write(
         &self,
         who: &str,
-        batch: &Batch,
-        log: &Log,
-        logging: &[f64],
+        question: Question<'_>,
         law: &mut Vec<f64>,
         faults: &mut Faults,
         mut met: impl FnMut(usize, usize),
     ) {
+        let Question { batch, log, logging } = question;
         let actions = log.shape.action_count;
         law.clear();
         match self {

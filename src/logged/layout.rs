@@ -227,6 +227,16 @@ impl Finder<'_> {
             let help = "add `logger = …`: the column that names the policy of a row".to_owned();
             self.fault(Code::MissingKey, "logger", "is missing, and there are [[logger]] sections".to_owned(), help);
         }
+        let outcome = [("reward", self.layout.reward), ("action", self.layout.action)];
+        let named = self.faults.is_empty();
+        for (key, column) in outcome {
+            if !named || !self.layout.context.contains(&column) {
+                continue;
+            }
+            let name = self.layout.name(column).to_owned();
+            let help = "take it out of the context: what came of a decision explains nothing about it".to_owned();
+            self.fault(Code::Refused, "context", format!("{name:?} is log.{key} already"), help);
+        }
         let sequence = self.layout.time.is_some() && self.layout.unit.is_none() && self.log().is_given("time");
         if sequence {
             let help = "add `unit = …`: the column that names the consumer".to_owned();

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::file::Evaluation;
-use super::law::Law;
+use super::law::{Law, Question};
 use super::log::{Faults, Log, agrees};
 use super::logging::Logging;
 use crate::scenario::error::ScenarioError;
@@ -74,7 +74,8 @@ impl Loggers {
         }
         mixed.mixture.resize(batch.count() * actions, 0.0);
         for (logger, law) in self.all.iter().zip(&mut mixed.laws) {
-            logger.law.write(&format!("logger {:?}", logger.name), batch, log, &[], law, faults, |_, _| ());
+            let question = Question { batch, log, logging: &[] };
+            logger.law.write(&format!("logger {:?}", logger.name), question, law, faults, |_, _| ());
             for (sum, probability) in mixed.mixture.iter_mut().zip(law.iter()) {
                 *sum += logger.share * probability;
             }

@@ -3,7 +3,7 @@
 use super::batch::{self, Batch, View};
 use super::file::{EstimatorAsked, Evaluation, ModelAsked};
 use super::fitted::{Fitted, Fitting};
-use super::log::{Faults, HELP, Log};
+use super::log::{Faults, HELP, Log, agrees};
 use super::loggers::{Loggers, Mixed};
 use super::logging::Logging;
 use super::sequences::Sequences;
@@ -57,6 +57,22 @@ pub(super) fn seats(
         })
     };
     targets.into_iter().map(seat).collect()
+}
+
+/// Notes rows whose propensity is not what `log.logging` says of the action that was taken.
+fn contradictions(batch: &Batch, log: &Log, logging: &[f64], faults: &mut Faults) {
+    for (round, propensity) in batch.propensities.iter().enumerate() {
+        let action = batch.actions[round] as usize;
+        let says = logging[round * log.shape.action_count + action];
+        // Rows for which there is no law are told of by themselves.
+        if says > 0.0 && !agrees(says, *propensity) {
+            let name = &log.action_names[action];
+            let fault = format!(
+                "log.logging does {name:?} with probability {says} here, and the propensity of the row is {propensity}"
+            );
+            faults.of(batch.file).add_row(batch.place(round), &fault);
+        }
+    }
 }
 
 /// What both passes over a checked log share.
@@ -132,6 +148,9 @@ impl<'a> Pass<'a> {
         self.propensities(batch, faults);
         let Scratch { mixed, logging, propensities, .. } = &self.scratch;
         self.loggers.check(batch, self.log, mixed, propensities, faults);
+        if matches!(self.logging, Logging::Uniform | Logging::Table(_)) {
+            contradictions(batch, self.log, logging, faults);
+        }
         for seat in &mut self.seats {
             seat.target.write(batch, self.log, logging, &mut seat.law, faults);
             // A policy's rare action is forgiven where another took it, by those who judge by the mixture.

@@ -1,7 +1,7 @@
 //! A policy of a run as a target: asked with the features, the mask and the tick that the log has.
 
 use crate::agent::AGENTS;
-use crate::evaluation::{Contender, market_seed};
+use crate::evaluation::{Contender, policy_seed};
 use crate::logged::batch::Batch;
 use crate::logged::file::LawAsked;
 use crate::logged::log::Log;
@@ -72,7 +72,7 @@ impl PolicyLaw {
         }
         let names = experiment.world.consumer_names();
         let numbers = names.iter().flat_map(|names| names.iter().cloned().zip(0..)).collect();
-        Ok(Self { policy, seed: market_seed(Seed::new(own.seed), own.replication), numbers })
+        Ok(Self { policy, seed: policy_seed(Seed::new(own.seed), own.replication), numbers })
     }
 
     /// Appends `rounds × actions`.

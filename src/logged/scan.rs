@@ -153,6 +153,7 @@ impl<'a> Scan<'a> {
                 self.mask(chunk, row, action, bad);
             }
             self.unit(chunk, row, bad);
+            self.terminated(chunk, row, bad);
             if let Some(column) = self.layout.decision_id
                 && self.identifiers.len() < IDENTIFIERS
             {
@@ -170,6 +171,16 @@ impl<'a> Scan<'a> {
             self.context(index, &chunk.columns[*column], chunk.rows.len());
         }
         self.rows += chunk.rows.len() as u64;
+    }
+
+    fn terminated(&self, chunk: &Chunk, row: usize, bad: &mut BadRows) {
+        let Some(column) = self.layout.terminated else { return };
+        let fault = match chunk.columns[column].number(row) {
+            Ok(number) if number == 0.0 || number == 1.0 => return,
+            Ok(number) => number.to_string(),
+            Err(text) => text.into_owned(),
+        };
+        bad.add_value(place(chunk, row), self.layout.name(column), &fault, "is neither true nor false (1 nor 0)");
     }
 
     fn action(&mut self, chunk: &Chunk, row: usize, bad: &mut BadRows) -> Option<u32> {

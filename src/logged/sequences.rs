@@ -13,6 +13,7 @@ use crate::evaluation::sequence::{
 };
 use crate::registry::{Values, find};
 use crate::scenario::error::{Code, ScenarioError};
+use crate::scenario::rows::RowPlace;
 use serde::Serialize;
 
 /// Bytes that the sequences of one target may take.
@@ -58,9 +59,57 @@ pub(super) struct Sequences {
     levels: Vec<(usize, usize)>,
     features: Vec<(usize, f64, f64)>,
     sample: Option<Sample>,
-    /// Names of the files of the log.
-    files: Vec<String>,
+    places: Places,
     fault: Option<String>,
+}
+
+/// Where gathered rows stand in the files of the log.
+#[derive(Debug, Default)]
+struct Places {
+    /// Names of the files.
+    files: Vec<String>,
+    batches: Vec<Placed>,
+    /// Of each row in a sample, its round in its batch (`FILLED` leaves room); empty where all are kept.
+    rounds: Vec<u16>,
+    gathered: usize,
+}
+
+/// A batch of which rows were gathered.
+#[derive(Debug)]
+struct Placed {
+    /// Rows gathered before.
+    before: usize,
+    file: usize,
+    /// Of its first round; without the line where rows are not a line each.
+    first: RowPlace,
+}
+
+impl Places {
+    /// Takes some rounds of a batch, or all.
+    fn take(&mut self, batch: &Batch, kept: Option<&[usize]>) {
+        let count = kept.map_or(batch.count(), <[usize]>::len);
+        if count == 0 {
+            return;
+        }
+        let mut first = batch.place(0);
+        let follows = |round: usize| batch.place(round).line == first.line.map(|line| line + round as u64);
+        let is_line_each = (0..batch.count()).all(follows);
+        first.line = first.line.filter(|_| is_line_each);
+        self.batches.push(Placed { before: self.gathered, file: batch.file, first });
+        // A batch has `log::ROWS` rounds at most.
+        self.rounds.extend(kept.unwrap_or_default().iter().map(|round| *round as u16));
+        self.gathered += count;
+    }
+
+    /// Of a gathered row, from 0.
+    fn of(&self, row: usize) -> String {
+        let later = self.batches.partition_point(|batch| batch.before <= row);
+        let Some(batch) = self.batches[..later].last() else { return format!("row {} of the log", row + 1) };
+        let round = self.rounds.get(row).map_or(row - batch.before, |round| usize::from(*round));
+        let Placed { file, first, .. } = batch;
+        let place = RowPlace { row: first.row + round, line: first.line.map(|line| line + round as u64) };
+        format!("{place} of {}", self.files[*file])
+    }
 }
 
 /// Units whose sequences are kept, where not all fit.
@@ -127,7 +176,7 @@ impl Sequences {
             levels: columns.iter().enumerate().map(|(column, about)| (column, about.levels)).collect(),
             features,
             sample: Sample::new(&shape, log.shape.rounds),
-            files: log.paths.iter().map(|path| short(path)).collect(),
+            places: Places { files: log.paths.iter().map(|path| short(path)).collect(), ..Places::default() },
             fault: None,
         })
     }
@@ -139,11 +188,13 @@ impl Sequences {
         }
         if let Some(sample) = self.sample {
             let kept: Vec<usize> = (0..batch.count()).filter(|round| sample.holds(batch.units[*round])).collect();
+            self.places.take(batch, Some(&kept));
             let actions = self.shape.action_count;
             let laws: Vec<f64> = kept.iter().flat_map(|round| &law[round * actions..][..actions]).copied().collect();
             let propensities: Vec<f64> = kept.iter().map(|round| propensities[*round]).collect();
             self.push(&batch.pick(&kept), &laws, &propensities);
         } else {
+            self.places.take(batch, None);
             self.push(batch, law, propensities);
         }
     }
@@ -152,7 +203,7 @@ impl Sequences {
         let rounds = 0..batch.count();
         let is_step = |time: &f64| *time >= 0.0 && time.fract() == 0.0 && *time < 4e9;
         if let Some(round) = batch.times.iter().position(|time| !is_step(time)) {
-            let (file, place) = (&self.files[batch.file], batch.place(round));
+            let (file, place) = (&self.places.files[batch.file], batch.place(round));
             self.fault = Some(format!("{file}, {place}: the time is no whole number of steps, from 0"));
             return;
         }
@@ -205,7 +256,8 @@ impl Sequences {
             features: &features,
             terminated: &batch.terminated,
         };
-        self.fault = self.builder.push(&rows).err().map(|fault| fault.to_string());
+        let places = &self.places;
+        self.fault = self.builder.push(&rows).err().map(|fault| fault.told(&|row: usize| places.of(row)));
     }
 
     /// Judges the target by the estimators that fit the log.
@@ -215,9 +267,8 @@ impl Sequences {
         evaluation: &Evaluation,
         coupled: &[String],
     ) -> Result<SequenceAppraisal, ScenarioError> {
-        let whose = if self.sample.is_some() { " (rows are counted within the sample of units)" } else { "" };
         let wrong = |message: String| ScenarioError {
-            message: format!("log.time: the rows are no sequences that can be judged: {message}{whose}"),
+            message: format!("log.time: the rows are no sequences that can be judged: {message}"),
             place: evaluation.log.place("time"),
             help: Some("time counts steps of a unit without a gap; leave it out to judge single decisions".to_owned()),
             code: Code::BadTable,
@@ -225,7 +276,8 @@ impl Sequences {
         if let Some(fault) = self.fault {
             return Err(wrong(fault));
         }
-        let log = self.builder.finish().map_err(|fault| wrong(fault.to_string()))?;
+        let places = &self.places;
+        let log = self.builder.finish().map_err(|fault| wrong(fault.told(&|row: usize| places.of(row))))?;
         let mut diagnostics = diagnose(&log, coupled);
         diagnostics.warnings.extend(self.sample.map(|sample| sample.warning(log.len())));
         let interval = match evaluation.interval {
@@ -273,6 +325,20 @@ fn asked(evaluation: &Evaluation, log: &Trajectories) -> Vec<SequenceAsked> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_called_by_file_and_line() {
+        let placed = |before, file, row, line| Placed { before, file, first: RowPlace { row, line } };
+        let files = vec!["a.csv".to_owned(), "b.parquet".to_owned()];
+        let batches = vec![placed(0, 0, 1, Some(2)), placed(3, 0, 4, None), placed(5, 1, 1, None)];
+        let mut places = Places { files, batches, rounds: Vec::new(), gathered: 7 };
+        let all = [0, 2, 3, 6].map(|row| places.of(row));
+        assert_eq!(all, ["row 1 (line 2) of a.csv", "row 3 (line 4) of a.csv", "row 4 of a.csv", "row 2 of b.parquet"]);
+        // A sample of rows.
+        places.rounds = vec![1, 4, 8, 0, 7, 2, 90];
+        let sampled = [1, 4, 6].map(|row| places.of(row));
+        assert_eq!(sampled, ["row 5 (line 6) of a.csv", "row 11 of a.csv", "row 91 of b.parquet"]);
+    }
 
     #[test]
     fn a_sample_is_of_whole_units_and_fills_what_is_granted() {

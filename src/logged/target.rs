@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::file::{Evaluation, LawAsked};
-use super::law::Law;
+use super::law::{Law, Question};
 use super::log::{Faults, Log};
 use super::logging::Logging;
 use crate::evaluation::appraisal::Cell;
@@ -37,7 +37,7 @@ impl Target {
     pub(super) fn write(&mut self, batch: &Batch, log: &Log, logging: &[f64], law: &mut Vec<f64>, faults: &mut Faults) {
         let Self { name, law: own, counts, row_counts } = self;
         let actions = log.shape.action_count;
-        own.write(&format!("target {name:?}"), batch, log, logging, law, faults, |round, row| {
+        own.write(&format!("target {name:?}"), Question { batch, log, logging }, law, faults, |round, row| {
             if let Some(count) = row_counts.get_mut(row) {
                 *count += 1;
                 let cell = row * actions + batch.actions[round] as usize;

@@ -90,10 +90,47 @@ impl Wanted {
         wanted
     }
 
+    /// Notes columns that are asked to be two things of which one must not depend on the other.
+    pub(super) fn note_clashes(&self, reader: &mut Reader<'_>) {
+        for (index, (column, place, key)) in self.named.iter().enumerate() {
+            let earlier = self.named[..index].iter().filter(|(other, ..)| other == column);
+            for (_, _, taken) in earlier.filter(|(_, _, taken)| clash(taken, key)) {
+                let message = format!("{key}: the column {column:?} is {taken} already");
+                let help = "name another column: neither an arm nor an outcome explains itself";
+                reader.fault(Code::Refused, place.clone(), message, help);
+            }
+        }
+    }
+
     /// Position of a column of numbers.
     pub(super) fn number(&self, column: &str) -> usize {
         self.numbers.iter().position(|known| known == column).unwrap_or(0)
     }
+}
+
+/// Whether one column cannot be both, of keys in the order in which they are named: the arm and anything else, an
+/// outcome and what it is compared by.
+fn clash(earlier: &str, later: &str) -> bool {
+    let section = |key: &str| key.rsplit_once('.').map(|(section, _)| section.to_owned());
+    let is_outcome = earlier.starts_with("metric") && (earlier.ends_with(".outcome") || earlier.ends_with(".name"));
+    earlier == "data.arm" || is_outcome && (later == "uplift.segments" || section(earlier) == section(later))
+}
+
+/// Whether a text is a day of the calendar, written YYYY-MM-DD.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_written =
+        parts.iter().map(|part| part.len()).eq([4, 2, 2]) && text.bytes().all(|b| b == b'-' || b.is_ascii_digit());
+    let numbers: Vec<u32> = parts.iter().filter_map(|part| part.parse().ok()).collect();
+    let &[year, month, day] = numbers.as_slice() else { return false };
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 => 28 + u32::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    is_written && (1..=days).contains(&day)
 }
 
 /// Reads the outcomes, or notes all that is wrong: file, row, column, value.
@@ -127,7 +164,8 @@ pub(super) fn read(reader: &mut Reader<'_>, data: &Values, wanted: &Wanted) -> O
     reader.if_clean(|reader| {
         if let Some(message) = filling.bad.message(file) {
             let help = "mend or drop these rows: each unit stands once, in a known arm, with a plain number for each \
-                        outcome (1000.5, not 1_000,5); where a consumer has several rows, name it as data.cluster";
+                        outcome (1000.5, not 1_000,5); times are all numbers or all dates (2026-01-31); where a \
+                        consumer has several rows, name it as data.cluster";
             reader.fault(Code::BadTable, place.clone(), format!("data.path: {message}"), help);
         }
         filling.finish(reader, file, data, place)
@@ -172,6 +210,8 @@ struct Filling<'a> {
     clusters: Levels,
     strata_levels: Levels,
     times: Vec<String>,
+    /// Whether times are dates, once the first is read.
+    are_dates: Option<bool>,
     texts: Vec<Vec<String>>,
     filled: Columns,
     cluster_of: Vec<u64>,
@@ -228,6 +268,7 @@ impl<'a> Filling<'a> {
             clusters: Levels::default(),
             strata_levels: Levels::default(),
             times: Vec::new(),
+            are_dates: None,
             texts: vec![Vec::new(); wanted.segments.len()],
             filled: Columns { numbers: vec![Vec::new(); wanted.numbers.len()], ..Columns::default() },
             cluster_of: Vec::new(),
@@ -266,7 +307,7 @@ impl<'a> Filling<'a> {
             self.cluster_of.push(self.clusters.number(&record[index]) as u64);
         }
         if let Some(index) = self.time {
-            self.times.push(record[index].to_owned());
+            self.take_time(place, index, &record[index]);
         }
         if !self.strata.is_empty() {
             let name: Vec<&str> = self.strata.iter().map(|index| &record[*index]).collect();
@@ -275,6 +316,24 @@ impl<'a> Filling<'a> {
         self.take_exposure(place, record);
         for (texts, index) in self.texts.iter_mut().zip(&self.segments) {
             texts.push(record[*index].to_owned());
+        }
+    }
+
+    /// Times are of one kind, since numbers and dates have no order among each other.
+    fn take_time(&mut self, place: RowPlace, index: usize, time: &str) {
+        let is_date = is_date(time);
+        let is_number = time.parse::<f64>().is_ok_and(f64::is_finite);
+        self.times.push(time.to_owned());
+        if time.is_empty() {
+            return;
+        }
+        let column = &self.header[index];
+        if !is_date && !is_number {
+            self.bad.add_value(place, column, time, "is neither a number nor a date as YYYY-MM-DD");
+        } else if *self.are_dates.get_or_insert(is_date) != is_date {
+            let fault =
+                if is_date { "is a date where the first is a number" } else { "is no date where the first is one" };
+            self.bad.add_value(place, column, time, fault);
         }
     }
 
@@ -393,8 +452,7 @@ impl<'a> Filling<'a> {
 }
 
 impl Columns {
-    /// Sorts rows by time: as numbers where all are, as words otherwise, which orders dates written YYYY-MM-DD. Rows of
-    /// one time keep their order.
+    /// Sorts rows by time: numbers as numbers, dates as words, which orders YYYY-MM-DD. Rows of one time keep their order.
     fn sort_by(&mut self, times: &[String]) {
         let numbers: Option<Vec<f64>> =
             times.iter().map(|time| time.parse().ok().filter(|t: &f64| t.is_finite())).collect();

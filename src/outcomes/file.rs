@@ -7,7 +7,7 @@ use crate::scenario::file::{Files, Source};
 use crate::scenario::section::{check_name, table, tables};
 use crate::scenario::suggestion::way_out;
 use crate::scenario::table::{Reader, Section};
-use crate::scenario::{Code, SYNTAX_FAULTS, ScenarioError, ScenarioErrors, note_syntax, refuse};
+use crate::scenario::{Code, SYNTAX_FAULTS, ScenarioError, ScenarioErrors, is_trial, note_syntax, refuse};
 use serde::Serialize;
 use std::ops::Range as Place;
 use std::path::Path;
@@ -170,6 +170,13 @@ pub struct Inquiry {
 pub fn load(path: &Path) -> Result<Inquiry, ScenarioErrors> {
     let file_name = path.display().to_string();
     match std::fs::read_to_string(path) {
+        Ok(text) if is_trial(&text) => {
+            let message = "the file is a simulated test, and has no outcomes to analyse".to_owned();
+            let help =
+                Some("carry it out: mercato experiment run FILE; or repeat it: mercato experiment lab FILE".to_owned());
+            let fault = ScenarioError { message, place: None, help, code: Code::Refused };
+            Err(ScenarioErrors::new(&file_name, &text, vec![fault]))
+        }
         Ok(text) => parse(&text, path.parent().unwrap_or(Path::new("")), &file_name),
         Err(error) => {
             let message = match error.kind() {
@@ -224,7 +231,12 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, file_name: &str) -> Option
     let metrics = metrics(reader, root);
     let mut analyses = analyses(reader, root);
     let uplift = table(reader, root, "uplift").map(|section| reader.values(&section, UPLIFT, &[]));
-    let (header, data, metrics) = (header?, data?, metrics?);
+    let wanted = data.as_ref().zip(metrics.as_ref()).map(|(data, metrics)| {
+        let wanted = Wanted::new(data, metrics, uplift.as_ref().and_then(Option::as_ref));
+        wanted.note_clashes(reader);
+        wanted
+    });
+    let (header, data, metrics, wanted) = (header?, data?, metrics?, wanted?);
     let uplift = match uplift {
         Some(values) => Some(values?),
         None => None,
@@ -233,7 +245,6 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, file_name: &str) -> Option
     if analyses.is_empty() {
         analyses = fitting(&metrics, &data);
     }
-    let wanted = Wanted::new(&data, &metrics, uplift.as_ref());
     let columns = super::columns::read(reader, &data, &wanted)?;
     let metrics = resolve(reader, metrics, &wanted, &analyses, &data)?;
     let whom = match &uplift {

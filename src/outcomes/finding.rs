@@ -3,7 +3,7 @@
 use super::file::{Inquiry, Metric, Role};
 use super::whom::UpliftFinding;
 use crate::evaluation::experiment::{
-    Analysis, Better, Effect, Margin, Multiplicity, Promise, Sample, SampleRatio, Sequential, Unanalysable,
+    Analysis, Better, Effect, Margin, Multiplicity, Promise, Reads, Sample, SampleRatio, Sequential, Unanalysable,
     sample_ratio,
 };
 use crate::scenario::{Code, ScenarioError, ScenarioErrors};
@@ -114,7 +114,7 @@ pub enum Verdict {
     Open,
     /// A guardrail holds: more harm than its margin is ruled out.
     Held,
-    /// A guardrail is not shown to hold: more harm is neither shown nor ruled out.
+    /// A guardrail is not shown to hold: more harm is neither shown nor ruled out, or too little was seen to say.
     Unproven,
     /// A guardrail is broken: more harm is shown.
     Broken,
@@ -218,7 +218,8 @@ impl Inquiry {
 
     fn finding(&self, metric: &Metric, index: usize, effect: &Effect) -> Finding {
         let decides = index == metric.decides;
-        let promise = || match (Margin { better: metric.better, margin: metric.margin }).judge(effect) {
+        let margin = Margin { better: metric.better, margin: metric.margin };
+        let promise = || match margin.judge(effect, &self.sample(metric)) {
             Promise::Held => Verdict::Held,
             Promise::Unproven => Verdict::Unproven,
             Promise::Broken => Verdict::Broken,
@@ -296,14 +297,18 @@ impl Inquiry {
                 split.statistic, split.p_value
             ));
         }
-        let uses = |kind: fn(&dyn Analysis) -> bool| {
-            self.metrics.iter().flat_map(|metric| &metric.analyses).any(|i| kind(self.analyses[*i].analysis.as_ref()))
+        let users = |kind: fn(Reads) -> bool| -> Vec<&str> {
+            let is_used = |index: &usize| self.metrics.iter().any(|metric| metric.analyses.contains(index));
+            let used = (0..self.analyses.len()).filter(is_used).map(|index| &self.analyses[index]);
+            used.filter(|named| kind(named.analysis.reads())).map(|named| named.name.as_str()).collect()
         };
-        if self.columns.clusters.is_some() && uses(|analysis| !analysis.reads().cluster) {
-            warnings.push(
-                "units belong to clusters, and some analyses take them for independent: their intervals are too short"
-                    .to_owned(),
-            );
+        let careless = users(|reads| !reads.heeds_clusters());
+        if self.columns.clusters.is_some() && !careless.is_empty() {
+            warnings.push(format!(
+                "units belong to clusters, and these analyses take them for independent: {}; their intervals are too \
+                 short",
+                careless.join(", ")
+            ));
         }
         if self.analyses.iter().any(|named| named.kind == "peeking") {
             warnings.push(
@@ -312,39 +317,35 @@ impl Inquiry {
                     .to_owned(),
             );
         }
-        if self.columns.periods.is_none() && uses(|analysis| analysis.reads().order) {
+        if self.columns.periods.is_none() && !users(|reads| reads.order).is_empty() {
             warnings.push(
                 "no column gives the time: analyses that look repeatedly take the order of the rows for it".to_owned(),
             );
         }
-        for metric in metrics {
-            for finding in metric.findings.iter().filter(|finding| finding.decides) {
-                let rare = self.events(&metric.name);
-                if let Some(events) = rare.filter(|events| *events < 20) {
-                    warnings.push(format!(
-                        "{:?} happened {events} times in an arm: with so few its interval is not to be relied on",
-                        metric.name
-                    ));
-                    break;
-                }
-                if finding.standard_error == 0.0 {
-                    warnings.push(format!("{:?} does not vary: its interval has no width", metric.name));
-                    break;
-                }
-            }
-        }
+        let of_metrics = self.metrics.iter().zip(metrics);
+        warnings.extend(of_metrics.filter_map(|(metric, found)| self.too_little(metric, found)));
         warnings
     }
 
-    /// The fewest outcomes that differ from 0 in an arm, for a metric that is mostly 0.
-    fn events(&self, name: &str) -> Option<usize> {
-        let metric = self.metrics.iter().find(|metric| metric.name == name)?;
-        let outcomes = &self.columns.numbers[metric.outcome];
-        let mut events = vec![0; self.columns.arm_names.len()];
-        for (arm, _) in self.columns.arms.iter().zip(outcomes).filter(|(_, outcome)| **outcome != 0.0) {
-            events[*arm as usize] += 1;
-        }
-        let is_rare = 2 * events.iter().sum::<usize>() < outcomes.len();
-        events.into_iter().min().filter(|_| is_rare)
+    /// Why the intervals that decide on a metric are not to be relied on: the first reason there is.
+    fn too_little(&self, metric: &Metric, found: &MetricFinding) -> Option<String> {
+        let (name, sample) = (&metric.name, self.sample(metric));
+        let deciding = found.findings.iter().filter(|finding| finding.decides);
+        deciding.enumerate().find_map(|(index, finding)| {
+            let units = finding.units[0].min(finding.units[1]);
+            if let Some(events) = sample.rare_events(index + 1).filter(|events| *events < Margin::LEAST_SEEN) {
+                Some(format!(
+                    "{name:?} happened {events} times in an arm: with so few its interval is not to be relied on"
+                ))
+            } else if finding.standard_error == 0.0 {
+                Some(format!("{name:?} does not vary: its interval has no width"))
+            } else if metric.role == Role::Guardrail && units < Margin::LEAST_SEEN {
+                Some(format!(
+                    "{name:?} was read on {units} units of an arm: with so few its interval is not to be relied on"
+                ))
+            } else {
+                None
+            }
+        })
     }
 }

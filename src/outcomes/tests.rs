@@ -175,6 +175,30 @@ fn guardrails_are_judged_by_their_margin() {
 }
 
 #[test]
+fn a_guardrail_of_which_too_little_was_seen_is_not_shown_to_hold() {
+    let role = format!("{FILE}role = \"guardrail\"\nbetter = \"lower\"\nmargin = 0.5\n");
+    let judged = |units: usize, outcome: &dyn Fn(usize) -> f64| {
+        let row = |row: usize| format!("{row},{},{}\n", ["a", "b"][row % 2], outcome(row / 2));
+        let csv = (0..2 * units).map(row).collect::<String>();
+        let findings = read(&role, &format!("id,arm,spend\n{csv}")).unwrap().analyse().unwrap();
+        let verdict = findings.metrics[0].findings[0].verdict.unwrap();
+        assert_eq!(findings.guardrails_hold, verdict == Verdict::Held);
+        (verdict, findings.warnings.join("\n"))
+    };
+    let (verdict, told) = judged(2, &|_| 0.0);
+    assert!(verdict == Verdict::Unproven && told.contains("happened 0 times in an arm"), "{told}");
+    let (verdict, told) = judged(40, &|_| 1.0);
+    assert!(verdict == Verdict::Unproven && told.contains("does not vary"), "{told}");
+    let every_other = |row: usize| (row % 2) as f64;
+    let (verdict, told) = judged(18, &every_other);
+    assert!(verdict == Verdict::Unproven && told.contains("was read on 18 units of an arm"), "{told}");
+    assert_eq!(judged(40, &every_other), (Verdict::Held, String::new()));
+    let first = |events: usize| move |row: usize| f64::from(u8::from(row < events));
+    assert_eq!(judged(400, &first(19)).0, Verdict::Unproven);
+    assert_eq!(judged(400, &first(20)), (Verdict::Held, String::new()));
+}
+
+#[test]
 fn a_bad_split_and_rare_events_are_told() {
     let rows: String =
         (0..400).map(|row| format!("{row},{},{}\n", if row < 100 { "a" } else { "b" }, row % 50 / 49)).collect();
@@ -215,6 +239,85 @@ fn rows_are_ordered_by_time_and_clusters_decide() {
 }
 
 #[test]
+fn times_are_numbers_or_dates_of_the_calendar() {
+    let text = FILE.replace("arm = \"arm\"", "arm = \"arm\"\ntime = \"day\"");
+    let csv = |days: [&str; 4]| {
+        let [first, second, third, fourth] = days;
+        format!("id,arm,spend,day\n1,b,4,{first}\n2,a,1,{second}\n3,b,6,{third}\n4,a,3,{fourth}\n")
+    };
+    let odd = told(&text, &csv(["2026-01-10", "Monday", "2026-02-29", "7"]));
+    for part in [
+        "row 2 (line 3), column \"day\": \"Monday\" is neither a number nor a date",
+        "row 3 (line 4), column \"day\": \"2026-02-29\" is neither a number nor a date",
+        "row 4 (line 5), column \"day\": \"7\" is no date where the first is one",
+    ] {
+        assert!(odd.contains(part), "{part:?} is not in\n{odd}");
+    }
+    let mixed = told(&text, &csv(["9", "10", "2026-01-10", "1/2/2026"]));
+    assert!(mixed.contains("\"2026-01-10\" is a date where the first is a number"), "{mixed}");
+    assert!(mixed.contains("\"1/2/2026\" is neither"), "{mixed}");
+    assert!(read(&text, &csv(["2024-02-29", "2023-12-31", "2024-03-01", "2024-02-29"])).is_ok());
+    assert!(read(&text, &csv(["-1.5", "10", "9", "1e3"])).is_ok());
+}
+
+#[test]
+fn a_column_that_is_two_things_is_told_with_both_keys_and_with_the_rest() {
+    let text = r#"
+name = "test"
+alpha = 2
+[data]
+path = "outcomes.csv"
+arm = "arm"
+control = "a"
+time = "arm"
+[[metric]]
+name = "spend"
+covariate = "spend"
+[[metric]]
+name = "money"
+outcome = "spend"
+denominator = "spend"
+[uplift]
+segments = ["before", "arm", "spend"]
+"#;
+    let told = told(text, GOOD);
+    for part in [
+        "alpha: 2 is not",
+        "data.time: the column \"arm\" is data.arm already",
+        "metric[0].covariate: the column \"spend\" is metric[0].name already",
+        "metric[1].denominator: the column \"spend\" is metric[1].outcome already",
+        "uplift.segments: the column \"arm\" is data.arm already",
+        "uplift.segments: the column \"spend\" is metric[0].name already",
+    ] {
+        assert!(told.contains(part), "{part:?} is not in\n{told}");
+    }
+    // Two metrics may share an outcome, and a covariate may make segments.
+    let shared = format!(
+        "{FILE}covariate = \"before\"\n[[metric]]\nname = \"money\"\noutcome = \"spend\"\n\
+         [uplift]\nsegments = [\"before\"]\n"
+    );
+    assert!(read(&shared, GOOD).is_ok());
+}
+
+#[test]
+fn clusters_are_missed_only_by_the_analyses_that_ignore_them() {
+    let csv = "id,arm,spend,visits,home,met,chance\n1,a,1,1,x,1,0.5\n2,a,3,2,x,1,0.5\n3,a,2,1,y,1,0.5\n\
+               4,b,4,2,z,1,0.5\n5,b,6,2,u,1,0.5\n6,b,8,1,v,1,0.5\n";
+    let text = FILE.replace("arm = \"arm\"", "arm = \"arm\"\ncluster = \"home\"");
+    let warned = |text: &str| {
+        let findings = read(text, csv).unwrap().analyse().unwrap();
+        findings.warnings.into_iter().find(|warning| warning.contains("clusters"))
+    };
+    assert_eq!(warned(&text), None);
+    assert_eq!(warned(&text.replace("name = \"spend\"", "name = \"spend\"\ndenominator = \"visits\"")), None);
+    let met = "cluster = \"home\"\nexposure = \"met\"\nexposure_probability = \"chance\"";
+    assert_eq!(warned(&text.replace("cluster = \"home\"", met)), None);
+    let asked = format!("{text}[[analysis]]\nname = \"clustered\"\n[[analysis]]\nname = \"plain\"\nkind = \"welch\"\n");
+    let told = warned(&asked).unwrap();
+    assert!(told.contains("plain") && !told.contains("clustered"), "{told}");
+}
+
+#[test]
 fn whom_it_helps_is_measured_on_the_other_half() {
     // The effect is 3 for old customers, 0 for new ones.
     let mut csv = "id,arm,spend,kind,age\n".to_owned();
@@ -239,6 +342,15 @@ fn whom_it_helps_is_measured_on_the_other_half() {
         assert!(found.ranking.uplift_at[1] > 2.8, "{found:?}");
         assert!(found.ranking.normalised_qini.unwrap() > 0.1, "{found:?}");
     }
+}
+
+#[test]
+fn a_simulated_test_is_not_analysed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.toml");
+    fs::write(&file, "name = \"t\"\nscenario = \"viral\"\n[[arm]]\nname = \"a\"\n").unwrap();
+    let errors = load(&file).unwrap_err();
+    assert!(errors.errors.len() == 1 && errors.to_string().contains("mercato experiment run"), "{errors}");
 }
 
 #[test]

@@ -110,9 +110,10 @@ fn a_run_has_the_same_bytes_on_one_two_and_seven_threads() {
     let logs = ["loud%2fall", "means", "plain", "uniform"]
         .map(|name| [0, 1, 2].map(|replication| format!("log/{name}-{replication}.parquet")));
     let mut expected: Vec<&str> = logs.iter().flatten().map(String::as_str).collect();
-    expected.splice(0..0, ["figure.svg"]);
+    expected.splice(0..0, ["figure.svg", "learning.csv"]);
     expected.extend([
         "policies/means.json",
+        "policies/means.made-for.json",
         "report.html",
         "scenario.json",
         "scenario.toml",

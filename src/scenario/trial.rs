@@ -7,6 +7,7 @@ mod arms;
 mod asked;
 mod changed;
 mod lineup;
+#[cfg(feature = "cli")]
 pub(crate) mod schema;
 
 use super::error::{Code, ScenarioError, ScenarioErrors};

@@ -97,3 +97,43 @@ fn files_that_break_off() {
     assert!(code == 2 && error.contains("log.parquet is no whole Parquet file"), "{error}");
     assert!(!held.path().join("out").exists());
 }
+
+#[test]
+fn what_contradicts_itself_is_told() {
+    // Propensities that are not those of the law that is said to have logged.
+    let uniform = FILE.replace("propensity = \"p\"", "propensity = \"p\"\nlogging = \"uniform\"");
+    let told =
+        "row 2 (line 3): log.logging does \"b\" with probability 0.5 here, and the propensity of the row is 0.25";
+    refused(&uniform, &LOG.replace("1,b,1,0.5", "1,b,1,0.25"), TARGET, &[told]);
+    let seen = FILE.replace("[\"place\"]", "[\"place\", \"sale\"]");
+    refused(&seen, LOG, TARGET, &["log.context: \"sale\" is log.reward already", "take it out of the context"]);
+    // Words for the end of an episode that are none.
+    let ends =
+        FILE.replace("propensity = \"p\"", "propensity = \"p\"\nterminated = \"over\"\ntime = \"day\"\nunit = \"who\"");
+    let log = "place,arm,sale,p,over,day,who\n1,a,0,0.5,false,0,A\n1,b,1,0.5,yes,1,A\n2,a,1,0.5,2,0,B\n";
+    refused(
+        &ends,
+        log,
+        TARGET,
+        &[
+            "row 2 (line 3), column \"over\": \"yes\" is neither true nor false (1 nor 0)",
+            "row 3 (line 4), column \"over\": \"2\" is neither true nor false (1 nor 0)",
+        ],
+    );
+}
+
+#[test]
+fn numbers_beyond_all_sums_are_believed_by_nobody() {
+    for log in [
+        LOG.replace("1,b,1,0.5", "1,b,1e308,0.5").replace("2,a,1,", "2,a,1e308,"),
+        LOG.replace("1,b,1,0.5", "1,b,1,1e-320"),
+    ] {
+        let held = folder(FILE, &log, TARGET);
+        let (code, output, error) = mercato(held.path(), &["evaluate", "e.toml", "--json", "--quiet", "--out", "out"]);
+        assert_eq!(code, 0, "{error}");
+        let document: serde_json::Value = serde_json::from_str(&output).unwrap();
+        let verdict = &document["targets"][0]["verdict"];
+        assert_eq!(verdict["decision"], "unreliable", "{verdict}");
+        assert!(verdict["reason"].as_str().unwrap().contains("beyond what numbers hold"), "{verdict}");
+    }
+}

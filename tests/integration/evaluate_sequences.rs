@@ -10,7 +10,11 @@ const FILE: &str = "[log]\npath = \"log.csv\"\naction = \"act\"\nreward = \"gain
     unit = \"who\"\ntime = \"day\"\ndiscount = 0.9\n[[target]]\nname = \"new\"\nkind = \"table\"\npath = \"target.csv\"\n";
 
 fn judged(evaluation: &str) -> Value {
-    let held = folder(evaluation, LOG, TARGET);
+    judged_from(evaluation, LOG)
+}
+
+fn judged_from(evaluation: &str, log: &str) -> Value {
+    let held = folder(evaluation, log, TARGET);
     let (code, output, error) = mercato(held.path(), &["evaluate", "e.toml", "--json", "--quiet", "--out", "out"]);
     assert_eq!((code, error.as_str()), (0, ""));
     serde_json::from_str(&output).unwrap()
@@ -26,7 +30,30 @@ fn rows_with_a_time_are_judged_as_sequences() {
         let value = found.unwrap_or_else(|| panic!("{estimates:?}"))["value"].as_f64().unwrap();
         assert!((value - expected).abs() < 1e-6, "{name}: {value}");
     }
-    refused(FILE, &LOG.replace("A,1", "A,2"), TARGET, &["log.time: the rows are no sequences", "leave it out"]);
+    let gap = "a unit has no row between tick 0 in row 1 (line 2) of log.csv and tick 2 in row 2 (line 3) of log.csv";
+    let words = ["log.time: the rows are no sequences", gap, "leave it out"];
+    refused(FILE, &LOG.replace("A,1", "A,2"), TARGET, &words);
+    let twice = "a unit has tick 0 twice, in row 3 (line 4) of log.csv and in row 4 (line 5) of log.csv";
+    refused(FILE, &LOG.replace("B,1", "B,0"), TARGET, &[twice]);
+}
+
+#[test]
+fn few_units_have_no_interval_worth_having() {
+    let rows = LOG.lines().skip(1).enumerate().map(|(day, row)| format!("\nA,{day}{}", &row[3..]));
+    let rows: Vec<String> = rows.collect();
+    let one = LOG.lines().next().unwrap().to_owned() + &rows.concat() + "\n";
+    for (log, units) in [(LOG, 3), (one.as_str(), 1)] {
+        let document = judged_from(FILE, log);
+        let judged = &document["sequences"][0];
+        for estimate in judged["estimates"].as_array().unwrap() {
+            assert!(estimate["value"].is_number(), "{estimate}");
+            for key in ["standard_error", "low", "high"] {
+                assert_eq!(estimate[key].is_null(), units == 1, "{key} of {units}: {estimate}");
+            }
+        }
+        let told = format!("{units} independent units are too few for any interval (30 are the least)");
+        assert_eq!(judged["diagnostics"]["warnings"][0], told.as_str(), "{judged}");
+    }
 }
 
 #[test]

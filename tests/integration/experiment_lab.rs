@@ -229,7 +229,9 @@ fn what_does_not_fit_together_is_refused() {
 #[test]
 fn results_have_the_same_bytes_on_any_number_of_threads() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("good.toml"), GOOD).unwrap();
+    // Three hundred consumers hardly opt out, and show no promise about it; everybody gets messages.
+    let kept = GOOD.replace("metric = \"opt_outs\"\nmargin = 0.5", "metric = \"messages\"\nmargin = 20");
+    fs::write(folder.path().join("good.toml"), kept).unwrap();
     let mut first: Vec<String> = Vec::new();
     for threads in ["1", "2", "7"] {
         let mut files = Vec::new();
@@ -266,6 +268,31 @@ fn a_broken_guardrail_is_exit_code_3() {
     assert_eq!((code, &document["guardrails"][0]["promise"]), (3, &Value::from("broken")));
     assert_eq!(document["arms"][1]["name"], "often");
     assert!(document["truths"][0]["standard_error"].is_number());
+}
+
+#[test]
+fn a_guardrail_on_what_hardly_happens_is_not_shown_to_hold() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("rare.toml"), GOOD).unwrap();
+    let (code, output, _) = mercato(folder.path(), &["experiment", "run", "rare.toml"]);
+    assert!(code == 3 && output.contains("not shown to hold"), "{output}");
+}
+
+#[test]
+fn each_command_names_the_one_that_a_file_is_for() {
+    let folder = TempDir::new().unwrap();
+    let outcomes = "name = \"o\"\n[data]\npath = \"o.csv\"\narm = \"arm\"\ncontrol = \"a\"\n[[metric]]\nname = \"y\"\n";
+    fs::write(folder.path().join("outcomes.toml"), outcomes).unwrap();
+    fs::write(folder.path().join("simulated.toml"), GOOD).unwrap();
+    for (command, file, right) in [
+        ("run", "outcomes.toml", "mercato experiment analyse"),
+        ("lab", "outcomes.toml", "mercato experiment analyse"),
+        ("analyse", "simulated.toml", "mercato experiment run"),
+    ] {
+        let (code, output, errors) = mercato(folder.path(), &["experiment", command, file]);
+        assert_eq!((code, output.as_str()), (2, ""), "{errors}");
+        assert!(errors.contains(right) && errors.contains(": 1 fault\n"), "{errors}");
+    }
 }
 
 #[test]

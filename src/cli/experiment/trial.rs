@@ -4,10 +4,12 @@ use crate::cli::arguments::TrialArguments;
 use crate::cli::run::Clock;
 use crate::cli::{FAILED, WRONG_INPUT, diagnostic, fail};
 use crate::evaluation::trial::{Protocol, TrialError};
+use crate::outcomes::is_inquiry;
 use crate::report::Progress;
 use crate::report::trial::{Made, put_in_place, refuse_folder};
-use crate::scenario::{Trial, TrialOverrides, load_trial};
-use std::path::PathBuf;
+use crate::scenario::{Code, ScenarioError, ScenarioErrors, Trial, TrialOverrides, is_trial, load_trial};
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Everything that is ready before a market is opened.
@@ -20,6 +22,7 @@ pub(super) struct Ready {
 
 /// Checks the file and the place; nothing is started where either is wrong.
 pub(super) fn ready(arguments: &TrialArguments, prefix: &str) -> Result<Ready, ExitCode> {
+    refuse_outcomes(&arguments.file)?;
     let overrides = TrialOverrides { seed: arguments.seed, tests: arguments.tests };
     let trial = load_trial(&arguments.file, overrides).map_err(|errors| diagnostic::report(&errors))?;
     let default = || PathBuf::from(format!("results/runs/{prefix}-{}-{}", trial.name, trial.seed().value()));
@@ -33,6 +36,18 @@ pub(super) fn ready(arguments: &TrialArguments, prefix: &str) -> Result<Ready, E
     }
     let pool = pool.build().map_err(|error| fail(FAILED, &format!("the threads cannot be started: {error}")))?;
     Ok(Ready { trial, clock: Clock::new(!arguments.quiet), out, pool })
+}
+
+/// A file of outcomes is neither a test nor a scenario, and would be told as a bad scenario key by key.
+fn refuse_outcomes(file: &Path) -> Result<(), ExitCode> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    if is_trial(&text) || !is_inquiry(&text) {
+        return Ok(());
+    }
+    let message = "the file asks about outcomes of an experiment that took place elsewhere".to_owned();
+    let help = Some("analyse them: mercato experiment analyse FILE".to_owned());
+    let fault = ScenarioError { message, place: None, help, code: Code::Refused };
+    Err(diagnostic::report(&ScenarioErrors::new(&file.display().to_string(), &text, vec![fault])))
 }
 
 impl Ready {

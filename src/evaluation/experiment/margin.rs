@@ -1,6 +1,7 @@
 //! Guardrail metrics: a promise that a treatment does not harm by more than a margin.
 
 use super::effect::Effect;
+use super::sample::Sample;
 use serde::Serialize;
 
 /// Which way a metric should move.
@@ -47,18 +48,31 @@ pub struct Margin {
 }
 
 impl Margin {
+    /// With fewer units of an arm, or events of a rare outcome, an interval is not to be relied on.
+    pub const LEAST_SEEN: usize = 20;
+
     /// Non-inferiority by the interval of an effect (Piaggio et al. 2012): several promises need no correction when all of
-    /// them must hold.
+    /// them must hold. Nothing is shown without a spread, and nothing is held by an arm of which too little was seen.
     #[must_use]
-    pub fn judge(&self, effect: &Effect) -> Promise {
+    pub fn judge(&self, effect: &Effect, sample: &Sample<'_>) -> Promise {
+        let has_spread = effect.standard_error > 0.0 && effect.standard_error.is_finite();
+        if !has_spread {
+            return Promise::Unproven;
+        }
         let (worst, best) = self.better.gain(effect);
         if worst > -self.margin {
-            Promise::Held
+            if Self::is_enough(effect, sample) { Promise::Held } else { Promise::Unproven }
         } else if best < -self.margin {
             Promise::Broken
         } else {
             Promise::Unproven
         }
+    }
+
+    /// Whether control and arm have the units, and the events of a rare outcome, that an interval can be relied on with.
+    fn is_enough(effect: &Effect, sample: &Sample<'_>) -> bool {
+        effect.units.iter().all(|units| *units >= Self::LEAST_SEEN)
+            && sample.rare_events(effect.arm).is_none_or(|events| events >= Self::LEAST_SEEN)
     }
 }
 
@@ -69,7 +83,7 @@ mod tests {
     fn effect(low: f64, high: f64) -> Effect {
         Effect {
             arm: 1,
-            units: [10, 10],
+            units: [20, 20],
             control: 1.0,
             treated: 1.0,
             effect: 0.5 * (low + high),
@@ -82,16 +96,49 @@ mod tests {
         }
     }
 
+    /// Among 40 units an arm, every other one with an event.
+    fn judged(margin: Margin, effect: &Effect) -> Promise {
+        let arms: Vec<u32> = (0..80).map(|row| row / 40).collect();
+        let outcomes: Vec<f64> = (0..80_u32).map(|row| f64::from(row % 2)).collect();
+        margin.judge(effect, &Sample::new(&arms, 2, &outcomes))
+    }
+
     #[test]
     fn promises_are_judged_by_the_far_end_of_the_interval() {
         let higher = Margin { better: Better::Higher, margin: 0.1 };
-        assert_eq!(higher.judge(&effect(-0.05, 0.2)), Promise::Held);
-        assert_eq!(higher.judge(&effect(-0.15, 0.2)), Promise::Unproven);
-        assert_eq!(higher.judge(&effect(-0.4, -0.2)), Promise::Broken);
+        assert_eq!(judged(higher, &effect(-0.05, 0.2)), Promise::Held);
+        assert_eq!(judged(higher, &effect(-0.15, 0.2)), Promise::Unproven);
+        assert_eq!(judged(higher, &effect(-0.4, -0.2)), Promise::Broken);
         let lower = Margin { better: Better::Lower, margin: 0.1 };
-        assert_eq!(lower.judge(&effect(-0.4, 0.05)), Promise::Held);
-        assert_eq!(lower.judge(&effect(0.2, 0.4)), Promise::Broken);
+        assert_eq!(judged(lower, &effect(-0.4, 0.05)), Promise::Held);
+        assert_eq!(judged(lower, &effect(0.2, 0.4)), Promise::Broken);
         // An interval without an end proves nothing.
-        assert_eq!(higher.judge(&effect(f64::NEG_INFINITY, f64::INFINITY)), Promise::Unproven);
+        assert_eq!(judged(higher, &effect(f64::NEG_INFINITY, f64::INFINITY)), Promise::Unproven);
+    }
+
+    #[test]
+    fn data_that_cannot_show_a_promise_have_not_shown_it() {
+        let margin = Margin { better: Better::Higher, margin: 0.1 };
+        let good = effect(-0.05, 0.2);
+        for standard_error in [0.0, f64::NAN, f64::INFINITY] {
+            for ends in [(0.0, 0.0), (-1.0, -1.0)] {
+                let flat = Effect { standard_error, ..effect(ends.0, ends.1) };
+                assert_eq!(judged(margin, &flat), Promise::Unproven, "{flat:?}");
+            }
+        }
+        assert_eq!(judged(margin, &Effect { units: [20, 19], ..good.clone() }), Promise::Unproven);
+        // Harm that is shown is shown, with however few.
+        assert_eq!(judged(margin, &Effect { units: [20, 19], ..effect(-0.4, -0.2) }), Promise::Broken);
+        let arms: Vec<u32> = (0..400).map(|row| row / 200).collect();
+        let with_events = |control: usize, treated: usize| {
+            let outcomes: Vec<f64> =
+                (0..400_usize).map(|row| f64::from(u8::from(row % 200 < [control, treated][row / 200]))).collect();
+            margin.judge(&Effect { units: [200, 200], ..good.clone() }, &Sample::new(&arms, 2, &outcomes))
+        };
+        assert_eq!(with_events(20, 20), Promise::Held);
+        assert_eq!(with_events(20, 19), Promise::Unproven);
+        assert_eq!(with_events(0, 40), Promise::Unproven);
+        // What nearly everybody does in one arm is not rare.
+        assert_eq!(with_events(0, 200), Promise::Held);
     }
 }

@@ -73,6 +73,13 @@ impl Reads {
     pub const ORDER: Self = Self { order: true, ..Self::OUTCOMES };
     /// Exposures.
     pub const EXPOSURE: Self = Self { exposure: true, ..Self::OUTCOMES };
+
+    /// Whether units are not taken for independent: ratios and exposures heed clusters where there are any, and a
+    /// switchback has runs of periods in their place.
+    #[must_use]
+    pub const fn heeds_clusters(self) -> bool {
+        self.cluster || self.denominator || self.exposure || self.period
+    }
 }
 
 /// Why a sample cannot be analysed.
@@ -238,6 +245,17 @@ impl<'a> Sample<'a> {
             counts[*arm as usize] += 1;
         }
         counts
+    }
+
+    /// The fewer outcomes other than 0 of the control and an arm, where they are rare: less than half in both.
+    #[must_use]
+    pub fn rare_events(&self, arm: usize) -> Option<usize> {
+        let counts = [0, arm].map(|of| {
+            let own = || self.arms.iter().zip(self.outcomes).filter(move |(arm, _)| **arm as usize == of);
+            (own().count(), own().filter(|(_, outcome)| **outcome != 0.0).count())
+        });
+        let is_rare = counts.iter().all(|(units, events)| 2 * *events < *units);
+        is_rare.then(|| counts[0].1.min(counts[1].1))
     }
 
     /// Count, mean and squared deviations of a column in each arm.

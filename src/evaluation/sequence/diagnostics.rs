@@ -11,6 +11,12 @@ const WEAK_SHARE: f64 = 0.05;
 pub const MOST_STEPS_FOR_PRODUCTS: usize = 10;
 /// Share of the target's decisions without support above which values count for little.
 const UNSUPPORTED_SHARE: f64 = 0.05;
+/// Units below which no interval is worth having; as the gate of single decisions has it.
+const UNITS: usize = 30;
+/// Standard errors by which the mean weight of first decisions may differ from 1.
+const STANDARD_ERRORS: f64 = 3.0;
+/// A mean weight this near to 1 says nothing: logs keep propensities in single precision. As for single decisions.
+const KEPT_DIGITS: f64 = 1e-6;
 
 /// What the weights of a log allow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -56,6 +62,17 @@ impl Weights {
         let variance = (self.squares * self.greatest * self.greatest / self.reached - mean * mean).max(0.0);
         let standard_error = (variance / self.reached).sqrt();
         if standard_error > 0.0 { (mean - 1.0).abs() / standard_error } else { 0.0 }
+    }
+
+    /// Says so where the mean is off 1 by more than chance and rounding do.
+    fn off_one(&self) -> Option<String> {
+        let (mean, errors) = (self.mean(), self.errors_off_one());
+        (errors > STANDARD_ERRORS && (mean - 1.0).abs() > KEPT_DIGITS).then(|| {
+            format!(
+                "the mean weight of first decisions is {mean:.4}, {errors:.1} standard errors off 1: propensities or \
+                 target are wrong"
+            )
+        })
     }
 }
 
@@ -106,6 +123,10 @@ fn weights_by_step(log: &Trajectories) -> Vec<Weights> {
 
 fn warnings(log: &Trajectories, steps: &[Weights], coupled_by: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
+    let units = log.len();
+    if units < UNITS {
+        warnings.push(format!("{units} independent units are too few for any interval ({UNITS} are the least)"));
+    }
     if !coupled_by.is_empty() {
         warnings.push(format!(
             "units are coupled by {}: what one is sent changes what others do, and every estimate by unit is biased",
@@ -125,13 +146,7 @@ fn warnings(log: &Trajectories, steps: &[Weights], coupled_by: &[String]) -> Vec
             steps[step].reached
         ));
     }
-    let off = steps[0].errors_off_one();
-    if off > 3.0 {
-        warnings.push(format!(
-            "the mean weight of first decisions is {:.4}, {off:.1} standard errors off 1: propensities or target are wrong",
-            steps[0].mean()
-        ));
-    }
+    warnings.extend(steps[0].off_one());
     let cut = (0..log.len()).filter(|own| !log.is_terminated(*own) && log.rows_of(*own).len() < longest).count();
     if cut > 0 && log.shape().horizon == Horizon::Logged {
         warnings.push(format!(
@@ -217,5 +232,26 @@ mod tests {
         assert!(diagnose(&log, &[]).warnings.iter().any(|warning| warning.contains("off 1")));
         assert_eq!(unsupported_warning("fqe", Some(0.01)), None);
         assert!(unsupported_warning("fqe", Some(0.2)).unwrap().contains("20 %"));
+    }
+
+    #[test]
+    fn rounded_propensities_are_not_wrong() {
+        let mut log = drawn_log(400, 2, 6);
+        for row in 0..log.rows() {
+            let own = log.law_of(row)[log.actions()[row] as usize];
+            // The mean weight is off 1 by 6e-7: 60 standard errors.
+            log.propensities[row] = own * if row % 4 < 2 { 1.0 - 4e-7 } else { 1.0 - 8e-7 };
+        }
+        assert!(weights_by_step(&log)[0].errors_off_one() > STANDARD_ERRORS);
+        assert_eq!(diagnose(&log, &[]).warnings, Vec::<String>::new());
+        log.propensities.iter_mut().for_each(|propensity| *propensity *= 1.0 - 1e-5);
+        assert!(diagnose(&log, &[]).warnings[0].contains("off 1"));
+    }
+
+    #[test]
+    fn few_units_are_warned_of() {
+        let told = "29 independent units are too few for any interval (30 are the least)";
+        assert_eq!(diagnose(&drawn_log(29, 2, 6), &[]).warnings[0], told);
+        assert!(!diagnose(&drawn_log(30, 2, 6), &[]).warnings.iter().any(|warning| warning.contains("too few")));
     }
 }

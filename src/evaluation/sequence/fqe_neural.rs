@@ -234,7 +234,7 @@ impl NeuralValues {
         let (mut drawn, mut next) = (Vec::with_capacity(self.batch), Vec::new());
         for _ in 0..self.batch {
             let word = u64::from(stream.word()) << 32 | u64::from(stream.word());
-            let row = (u128::from(word) * log.rows() as u128 >> 64) as usize;
+            let row = ((u128::from(word) * log.rows() as u128) >> 64) as usize;
             drawn.push(row);
             rows.actions.push(log.actions[row] as u16);
             append_inputs(log, row, &mut rows.inputs);

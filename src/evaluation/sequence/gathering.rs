@@ -2,6 +2,7 @@
 
 use super::trajectories::{LawShape, Shape, StateShape, Trajectories};
 use rayon::prelude::*;
+use std::fmt;
 
 /// How far the target's probabilities of a row may sum from 1.
 const SUM_TOLERANCE: f64 = 1e-6;
@@ -30,14 +31,13 @@ pub struct Rows<'a> {
     pub terminated: &'a [bool],
 }
 
-/// What is wrong with the rows of a log. Rows count from 0 in the order in which they were pushed.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+/// What is wrong with the rows of a log. Rows count from 0 in the order in which they were pushed; messages count them
+/// from 1, and leave out the unit, whose number may be a hash.
+#[derive(Clone, Debug, PartialEq)]
 pub enum TrajectoryFault {
     /// The question itself.
-    #[error("{0}")]
     Shape(String),
     /// A column is not as long as the others.
-    #[error("column `{column}` of a batch has {found} values where {wanted} are needed")]
     Length {
         /// Which.
         column: &'static str,
@@ -47,7 +47,6 @@ pub enum TrajectoryFault {
         wanted: usize,
     },
     /// A value that cannot be.
-    #[error("row {row}: {column} is {value}, which is not {wanted}")]
     Value {
         /// Where.
         row: usize,
@@ -59,7 +58,6 @@ pub enum TrajectoryFault {
         wanted: String,
     },
     /// A tick that is missing.
-    #[error("unit {unit}: there is no row between ticks {before} and {after}; a trajectory has no gaps")]
     Gap {
         /// Whose.
         unit: u64,
@@ -67,9 +65,12 @@ pub enum TrajectoryFault {
         before: u32,
         /// The first tick after it.
         after: u32,
+        /// The row before it.
+        first: usize,
+        /// The row after it.
+        second: usize,
     },
     /// Two decisions at the same time.
-    #[error("unit {unit}: tick {tick} stands in rows {first} and {second}; a unit has one decision a tick")]
     Duplicate {
         /// Whose.
         unit: u64,
@@ -81,15 +82,17 @@ pub enum TrajectoryFault {
         second: usize,
     },
     /// Life after the end.
-    #[error("unit {unit}: it terminated at tick {tick}, and rows follow")]
     AfterEnd {
         /// Whose.
         unit: u64,
         /// Its last tick.
         tick: u32,
+        /// The row of that.
+        first: usize,
+        /// The row that follows.
+        second: usize,
     },
     /// More than the limit of memory.
-    #[error("{rows} rows of {bytes} bytes do not fit into {limit} bytes; evaluate a sample of the units")]
     Memory {
         /// How many.
         rows: usize,
@@ -99,9 +102,48 @@ pub enum TrajectoryFault {
         limit: usize,
     },
     /// Nothing to judge.
-    #[error("the log has no rows")]
     Empty,
 }
+
+impl TrajectoryFault {
+    /// The message, with rows called as `place` calls them.
+    pub(crate) fn told(&self, place: &dyn Fn(usize) -> String) -> String {
+        match self {
+            Self::Shape(what) => what.clone(),
+            Self::Length { column, found, wanted } => {
+                format!("column `{column}` of a batch has {found} values where {wanted} are needed")
+            }
+            Self::Value { row, column, value, wanted } => {
+                format!("{}: {column} is {value}, which is not {wanted}", place(*row))
+            }
+            Self::Gap { before, after, first, second, .. } => format!(
+                "a unit has no row between tick {before} in {} and tick {after} in {}; a trajectory has no gaps",
+                place(*first),
+                place(*second)
+            ),
+            Self::Duplicate { tick, first, second, .. } => format!(
+                "a unit has tick {tick} twice, in {} and in {}; a unit has one decision a tick",
+                place(*first),
+                place(*second)
+            ),
+            Self::AfterEnd { tick, first, second, .. } => {
+                format!("a unit terminated at tick {tick} in {}, and goes on in {}", place(*first), place(*second))
+            }
+            Self::Memory { rows, bytes, limit } => {
+                format!("{rows} rows of {bytes} bytes do not fit into {limit} bytes; evaluate a sample of the units")
+            }
+            Self::Empty => "the log has no rows".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for TrajectoryFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.told(&|row: usize| format!("row {} of the log", row + 1)))
+    }
+}
+
+impl std::error::Error for TrajectoryFault {}
 
 /// Gathers rows in any order into [`Trajectories`]; the result does not depend on the order.
 ///
@@ -196,14 +238,15 @@ impl TrajectoryBuilder {
                 continue;
             }
             let (unit, before, tick) = (units[row], ticks[row - 1], ticks[row]);
+            let (first, second) = (original(row - 1), original(row));
             if tick == before {
-                return Err(TrajectoryFault::Duplicate { unit, tick, first: original(row - 1), second: original(row) });
+                return Err(TrajectoryFault::Duplicate { unit, tick, first, second });
             }
             if self.ends[row - 1] {
-                return Err(TrajectoryFault::AfterEnd { unit, tick: before });
+                return Err(TrajectoryFault::AfterEnd { unit, tick: before, first, second });
             }
             if tick - before > 1 {
-                return Err(TrajectoryFault::Gap { unit, before, after: tick });
+                return Err(TrajectoryFault::Gap { unit, before, after: tick, first, second });
             }
         }
         log.starts.push(units.len());

@@ -24,7 +24,7 @@ pub enum SequenceInterval {
 pub struct SequenceEstimate {
     /// Expected discounted return of a unit (average reward of a step, where that was asked).
     pub value: f64,
-    /// Its standard error, by trajectory. 0 with one trajectory, whose interval is the value itself.
+    /// Its standard error, by trajectory; infinite (`null` in JSON) with one, as are the ends of the interval.
     pub standard_error: f64,
     /// Lower end of the interval.
     pub low: f64,
@@ -56,6 +56,8 @@ pub fn estimate(
     let linearised = prepared.linearised()?;
     let tail = (1.0 - confidence) / 2.0;
     let (standard_error, low, high) = match interval {
+        // One unit says nothing of how units differ.
+        _ if log.len() < 2 => (f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY),
         SequenceInterval::Student => student(&linearised, tail),
         SequenceInterval::Bootstrap { resamples } => bootstrap(prepared.as_ref(), log.len(), resamples, tail, seed),
     };
@@ -70,9 +72,6 @@ pub(super) fn variance_of_mean(influence: &[f64]) -> f64 {
 
 fn student(linearised: &Linearised, tail: f64) -> (f64, f64, f64) {
     let count = linearised.influence.len() as f64;
-    if count < 2.0 {
-        return (0.0, linearised.value, linearised.value);
-    }
     let standard_error = variance_of_mean(&linearised.influence).sqrt();
     let half = standard_error * student_t_quantile(1.0 - tail, count - 1.0);
     (standard_error, linearised.value - half, linearised.value + half)

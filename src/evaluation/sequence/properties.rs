@@ -97,18 +97,27 @@ fn rows_come_in_any_order_and_leave_as_trajectories() {
 }
 
 #[test]
-fn faults_name_the_unit() {
+fn faults_name_the_rows() {
     let finish = |rows: &[(u64, u32)], ends: &[bool]| {
         let mut gathered = builder();
         push(&mut gathered, rows, ends).unwrap();
         gathered.finish().unwrap_err()
     };
-    assert_eq!(finish(&[(7, 1), (7, 4)], &[false; 2]), TrajectoryFault::Gap { unit: 7, before: 1, after: 4 });
+    let gap = TrajectoryFault::Gap { unit: 7, before: 1, after: 4, first: 2, second: 0 };
+    assert_eq!(finish(&[(7, 4), (8, 3), (7, 1)], &[false; 3]), gap);
     let twice = TrajectoryFault::Duplicate { unit: 7, tick: 3, first: 0, second: 2 };
     assert_eq!(finish(&[(7, 3), (8, 3), (7, 3)], &[false; 3]), twice);
-    assert_eq!(finish(&[(7, 3), (7, 4)], &[true, false]), TrajectoryFault::AfterEnd { unit: 7, tick: 3 });
+    let after = TrajectoryFault::AfterEnd { unit: 7, tick: 3, first: 0, second: 1 };
+    assert_eq!(finish(&[(7, 3), (7, 4)], &[true, false]), after);
     assert_eq!(builder().finish().unwrap_err(), TrajectoryFault::Empty);
-    assert!(finish(&[(7, 1), (7, 4)], &[false; 2]).to_string().contains("unit 7"));
+    // From 1, and without the unit, which may be a hash.
+    for (fault, told) in [
+        (gap, "a unit has no row between tick 1 in row 3 of the log and tick 4 in row 1 of the log;"),
+        (twice, "a unit has tick 3 twice, in row 1 of the log and in row 3 of the log;"),
+        (after, "a unit terminated at tick 3 in row 1 of the log, and goes on in row 2 of the log"),
+    ] {
+        assert!(fault.to_string().starts_with(told), "{fault}");
+    }
 }
 
 #[test]
@@ -174,6 +183,16 @@ fn estimates_are_near_the_truth_and_intervals_agree() {
         let ratio = bootstrap.standard_error / student.standard_error;
         assert!((ratio - 1.0).abs() < 4.0 / 400_f64.sqrt(), "{name} {ratio}");
         assert!(bootstrap.low < student.value && student.value < bootstrap.high);
+    }
+}
+
+#[test]
+fn one_unit_has_no_interval() {
+    let log = drawn_log(1, 3, 11);
+    for interval in [SequenceInterval::Student, SequenceInterval::Bootstrap { resamples: 20 }] {
+        let found = estimate(super::testing::estimator("fqe").as_ref(), &log, interval, 0.95, Seed::new(5)).unwrap();
+        assert!(found.value.is_finite() && found.standard_error == f64::INFINITY, "{found:?}");
+        assert!(found.low == f64::NEG_INFINITY && found.high == f64::INFINITY, "{found:?}");
     }
 }
 

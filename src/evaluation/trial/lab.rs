@@ -86,17 +86,22 @@ impl From<&Effect> for Told {
 /// A share of tests with its Monte Carlo standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rate {
-    /// From 0 to 1.
+    /// From 0 to 1; not a number where no test counts.
     pub share: f64,
-    /// `sqrt(share (1 - share) / tests)`.
+    /// `sqrt(share (1 - share) / tests)`; not a number of fewer than two tests, which tell nothing of it.
     pub standard_error: f64,
 }
 
 impl Rate {
     fn of(hits: usize, count: usize) -> Self {
-        let share = hits as f64 / count.max(1) as f64;
-        Self { share, standard_error: (share * (1.0 - share) / count.max(1) as f64).sqrt() }
+        let share = known(count, 1, hits as f64 / count as f64);
+        Self { share, standard_error: known(count, 2, (share * (1.0 - share) / count as f64).sqrt()) }
     }
+}
+
+/// A figure of so many tests; not a number where they are fewer than it takes.
+fn known(count: usize, needed: usize, figure: f64) -> f64 {
+    if count < needed { f64::NAN } else { figure }
 }
 
 /// How an analysis did over all tests.
@@ -120,7 +125,7 @@ pub struct Verdict {
     pub truth: f64,
     /// Its Monte Carlo standard error.
     pub truth_standard_error: f64,
-    /// Mean of the estimates.
+    /// Mean of the estimates; like all that follows, not a number where too few tests tell of it.
     pub mean_effect: f64,
     /// Mean of the estimates less the truth.
     pub bias: f64,
@@ -270,10 +275,11 @@ impl Lab<'_> {
 }
 
 fn verdict(kind: Kind, question: &Question, arm: usize, told: &[Option<Told>], truth: Option<&Truth>) -> Verdict {
-    let known: Vec<Told> = told.iter().flatten().copied().collect();
-    let estimates: Vec<f64> = known.iter().map(|one| one.effect).collect();
+    let heard: Vec<Told> = told.iter().flatten().copied().collect();
+    let estimates: Vec<f64> = heard.iter().map(|one| one.effect).collect();
+    let count = heard.len();
     let (mean_effect, variance) = mean_and_variance(&estimates);
-    let count = known.len();
+    let (mean_effect, variance) = (known(count, 1, mean_effect), known(count, 2, variance));
     let truth_mean = truth.map_or(f64::NAN, |truth| truth.mean().mean);
     // That equal arms do not differ is known.
     let truth_standard_error = match kind {
@@ -286,12 +292,12 @@ fn verdict(kind: Kind, question: &Question, arm: usize, told: &[Option<Told>], t
         Some(truth) => {
             let pairs = told.iter().zip(&truth.by_market);
             let gaps: Vec<f64> = pairs.filter_map(|(one, truth)| Some(one.as_ref()?.effect - truth)).collect();
-            (mean_and_variance(&gaps).1 / gaps.len().max(1) as f64).sqrt()
+            known(gaps.len(), 2, (mean_and_variance(&gaps).1 / gaps.len() as f64).sqrt())
         }
         None => (variance / count.max(1) as f64 + truth_standard_error * truth_standard_error).sqrt(),
     };
-    let rate = |holds: &dyn Fn(&Told) -> bool| Rate::of(known.iter().filter(|one| holds(one)).count(), count);
-    let widths: Vec<f64> = known.iter().map(|one| one.high - one.low).filter(|width| width.is_finite()).collect();
+    let rate = |holds: &dyn Fn(&Told) -> bool| Rate::of(heard.iter().filter(|one| holds(one)).count(), count);
+    let widths: Vec<f64> = heard.iter().map(|one| one.high - one.low).filter(|width| width.is_finite()).collect();
     Verdict {
         kind,
         analysis: question.name.clone(),
@@ -308,6 +314,6 @@ fn verdict(kind: Kind, question: &Question, arm: usize, told: &[Option<Told>], t
         spread: variance.sqrt(),
         covered: rate(&|one| one.low <= truth_mean && truth_mean <= one.high),
         covered_always: rate(&|one| one.always.0 <= truth_mean && truth_mean <= one.always.1),
-        width: mean_and_variance(&widths).0,
+        width: known(widths.len(), 1, mean_and_variance(&widths).0),
     }
 }

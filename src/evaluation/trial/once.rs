@@ -95,7 +95,9 @@ pub fn test_once(
         .collect();
     let mut guarded = Vec::new();
     for Guard { question, margin } in guards {
-        let effects = ask(question).unwrap_or_default();
+        let rows = protocol.rows(&lived, &assignment, &question.outcome).unwrap_or_default();
+        let effects = question.ask(&rows, arms, alpha).unwrap_or_default();
+        let sample = rows.sample(arms);
         for arm in 1..arms {
             let effect = effects.get(arm - 1);
             guarded.push(Guarded {
@@ -103,7 +105,7 @@ pub fn test_once(
                 margin: *margin,
                 arm,
                 interval: effect.map(|effect| (effect.low, effect.high)),
-                promise: effect.map_or(Promise::Unproven, |effect| margin.judge(effect)),
+                promise: effect.map_or(Promise::Unproven, |effect| margin.judge(effect, &sample)),
             });
         }
     }

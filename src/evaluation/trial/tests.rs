@@ -259,3 +259,36 @@ fn what_the_lab_finds_does_not_depend_on_threads() {
     assert_eq!(one, on(7));
     assert_eq!(one.truths[0][0].by_market.len(), 7);
 }
+
+#[test]
+fn what_too_few_tests_show_is_not_known() {
+    let toy = Toy::new(300, 6);
+    let policies: [&dyn Policy; 2] = [&PLAIN, &LOUD];
+    let protocol = protocol(&toy, &policies, &[0.5, 0.5]);
+    let of = |questions: &[Question], tests: u32| {
+        let repetition = Repetition { tests, truths: 0, between_arms: false, between_equals: true };
+        Lab { protocol, questions, alpha: 0.05, repetition }.run(&|| ()).unwrap().verdicts.remove(0)
+    };
+    let one = of(&questions(&["welch"], 300), 1);
+    assert_eq!((one.tests, one.refused), (1, 0));
+    assert!(one.rejected.share.is_finite() && one.mean_effect.is_finite(), "{one:?}");
+    assert!(one.rejected.standard_error.is_nan() && one.bias_standard_error.is_nan(), "{one:?}");
+    // Without strata, which a simulated test has not, every test is refused.
+    let analysis = crate::evaluation::experiment::default_analysis("stratified").unwrap();
+    let none = of(&[Question { outcome: Outcome::of(Measure::Profit), name: "stratified".to_owned(), analysis }], 2);
+    assert_eq!((none.tests, none.refused), (0, 2));
+    let unknown = [none.rejected.share, none.covered.standard_error, none.mean_effect, none.bias, none.width];
+    assert!(unknown.iter().all(|value| value.is_nan()), "{none:?}");
+}
+
+#[test]
+fn a_promise_about_what_does_not_vary_is_not_kept() {
+    let toy = Toy::new(300, 6);
+    let policies: [&dyn Policy; 2] = [&NONE, &NONE];
+    let analysis = crate::evaluation::experiment::default_analysis("welch").unwrap();
+    let question = Question { outcome: Outcome::of(Measure::Messages), name: "welch".to_owned(), analysis };
+    let guard = Guard { question, margin: Margin { better: Better::Lower, margin: 0.1 } };
+    let report = test_once(&protocol(&toy, &policies, &[0.5, 0.5]), &[], &[guard], 0.05, 0).unwrap();
+    assert_eq!((report.guards[0].interval, report.guards[0].promise), (Some((0.0, 0.0)), Promise::Unproven));
+    assert!(!report.holds());
+}

@@ -2,7 +2,7 @@
 
 use super::halving::{Level, Plan, Step};
 use crate::episode::{Record, Recorder, Training, TrainingError, judge, train};
-use crate::evaluation::comparison::{POLICY_PART, SIDE_BY_SIDE_CONSUMERS, market_seed};
+use crate::evaluation::comparison::{SIDE_BY_SIDE_CONSUMERS, market_seed, policy_seed};
 use crate::protocol::{Agent, MaskedAction, World};
 use crate::random::Seed;
 use rayon::prelude::*;
@@ -208,7 +208,7 @@ impl Search<'_> {
         let mut record = Record::new(self.world.spec(), false);
         for part in 0..self.world.parts() {
             let mut market = self.world.open_part(market_seed(seed, piece.replication), part);
-            let draws = seed.derive(POLICY_PART, piece.replication);
+            let draws = policy_seed(seed, piece.replication);
             record.append(judge(market.as_mut(), policy.as_ref(), draws, Recorder::default()).map_err(masked)?);
         }
         let worth = record.discounted_profit() + record.discounted_terminal_value();

@@ -40,6 +40,11 @@ pub(in crate::evaluation) struct Facts<'a> {
     pub skewness: f64,
     /// Registry name of what the verdict would rest on, and whether the data chose its parameter.
     pub judge: Option<(&'static str, bool)>,
+    /// Whether all estimates and the intervals of the judged difference are finite.
+    pub is_finite: bool,
+    /// Standard errors between inverse propensity scoring by the mixture of those who logged and by each one's own law; absent
+    /// where one policy logged, or where a logger's own law does not cover the target.
+    pub mixture_disagreement: Option<f64>,
     /// Differences to the logging policy by the direct method, and the interval of the doubly robust one.
     pub direct: Option<(f64, [f64; 2])>,
     /// The least hidden cause that changes the sign of the difference by SNIPS.
@@ -59,12 +64,14 @@ pub(in crate::evaluation) enum Finding {
 
 /// All gates, those that explain most first.
 pub(super) const ALL: &[fn(&Facts<'_>) -> Finding] = &[
+    not_finite,
     model_alone,
     few_units,
     few_events,
     effective_sample_size,
     largest_weight,
     mean_weight,
+    mixture_disagreement,
     skewed_terms,
     disagreement,
     small_propensities,
@@ -80,6 +87,31 @@ fn graded(warns: bool, refuses: bool, text: impl FnOnce() -> String) -> Finding 
         (_, true) => Finding::Warn(text()),
         _ => Finding::Fine,
     }
+}
+
+/// Rewards or weights so large that sums of them are no numbers any more.
+fn not_finite(facts: &Facts<'_>) -> Finding {
+    let Diagnostics { weight_mean, effective_sample_size, .. } = *facts.diagnostics;
+    let is_finite = weight_mean.is_finite() && effective_sample_size.is_finite() && facts.is_finite;
+    graded(false, !is_finite, || {
+        "sums of weights or rewards are beyond what numbers hold: propensities or rewards are wrong by orders of magnitude"
+            .to_owned()
+    })
+}
+
+/// Estimates by the propensity of whoever logged the row, and by the mixture of all who did, agree where each of them met rows of
+/// the same sort; where they do not, the mixture is not what logged the rows of either sort.
+fn mixture_disagreement(facts: &Facts<'_>) -> Finding {
+    let Some(errors) = facts.mixture_disagreement else {
+        return Finding::Fine;
+    };
+    graded(false, errors.abs() > STANDARD_ERRORS, || {
+        format!(
+            "weights against the mixture of those who logged and against each one's own propensities differ by {:.1} standard \
+             errors: the policies met rows of different sorts, and their mixture is not what logged any of them",
+            errors.abs()
+        )
+    })
 }
 
 /// An interval of the direct method says how the model's predictions vary, and nothing of by how much they are off. The same goes

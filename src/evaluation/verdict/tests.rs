@@ -26,6 +26,8 @@ fn facts(diagnostics: &Diagnostics) -> Facts<'_> {
         units: 10_000,
         skewness: 2.0,
         judge: Some(("dr", false)),
+        is_finite: true,
+        mixture_disagreement: None,
         direct: None,
         overturned_by: None,
     }

@@ -26,7 +26,12 @@ const READING: &str = "After ±: Monte Carlo standard errors. Truth: everybody i
                        with the same luck. \"At every look\": the share of tests whose intervals held the truth all the way.";
 
 fn rate(rate: Rate) -> String {
-    format!("{:.4} ± {:.4}", rate.share, rate.standard_error)
+    format!("{} ± {}", share(rate.share), share(rate.standard_error))
+}
+
+/// Four digits, or that it is not known.
+fn share(value: f64) -> String {
+    if value.is_nan() { "-".to_owned() } else { format!("{value:.4}") }
 }
 
 /// A title and a table for each kind of test, metric and arm.
@@ -225,7 +230,9 @@ fn panels(trial: &Trial, findings: &Findings) -> Vec<Panel> {
         add(heading, lines, mark);
         let heading = format!("{arm}, {}: share of intervals that hold the truth", unit(&verdict.outcome));
         let promise = 1.0 - trial.alpha;
-        let is_wrong = verdict.covered.share < promise - 3.0 * verdict.covered.standard_error.max(1e-3);
+        // One test shows no rate.
+        let is_wrong =
+            verdict.tests > 1 && verdict.covered.share < promise - 3.0 * verdict.covered.standard_error.max(1e-3);
         add(heading, vec![(promise, format!("{promise}"))], of_rate(label(verdict), verdict.covered, is_wrong));
     }
     panels
@@ -238,6 +245,19 @@ fn of_rate(label: String, rate: Rate, is_wrong: bool) -> Mark {
         low: rate.share - 1.96 * rate.standard_error,
         high: rate.share + 1.96 * rate.standard_error,
         color: if is_wrong { VERMILION } else { GREEN },
-        note: format!("{:.3}", rate.share),
+        note: if rate.share.is_nan() { "-".to_owned() } else { format!("{:.3}", rate.share) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_of_a_rate_is_a_dash() {
+        let told = |share: f64, standard_error: f64| rate(Rate { share, standard_error });
+        assert_eq!(told(0.05, 0.011), "0.0500 ± 0.0110");
+        assert_eq!(told(1.0, f64::NAN), "1.0000 ± -");
+        assert_eq!(told(f64::NAN, f64::NAN), "- ± -");
     }
 }

@@ -93,7 +93,7 @@ fn refusals(report: &Report) -> Vec<String> {
 const fn promised(promise: Promise) -> &'static str {
     match promise {
         Promise::Held => "held",
-        Promise::Unproven => "unproven",
+        Promise::Unproven => "not shown to hold",
         Promise::Broken => "BROKEN",
     }
 }
