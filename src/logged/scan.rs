@@ -11,6 +11,8 @@ use crate::evaluation::model::{ColumnShape, Shape};
 use crate::scenario::error::{Code, ScenarioError, ScenarioErrors};
 use crate::scenario::rows::BadRows;
 
+/// Size of rewards, and of one over a propensity: squares of their products can be summed.
+const LARGEST: f64 = 1e100;
 /// Different values of a column that are counted as levels.
 const LEVELS: usize = 4_096;
 /// Actions at most.
@@ -203,7 +205,7 @@ impl<'a> Scan<'a> {
 
     fn reward(&mut self, chunk: &Chunk, row: usize, bad: &mut BadRows) {
         match chunk.columns[self.layout.reward].number(row) {
-            Ok(reward) if reward.is_finite() => {
+            Ok(reward) if reward.abs() <= LARGEST => {
                 self.rewards.add(reward);
                 self.lowest = self.lowest.min(reward);
                 self.highest = self.highest.max(reward);
@@ -211,7 +213,12 @@ impl<'a> Scan<'a> {
             }
             Ok(reward) => {
                 let name = self.layout.name(self.layout.reward);
-                bad.add_value(place(chunk, row), name, &reward.to_string(), "is not a finite number");
+                let (text, fault) = if reward.is_finite() {
+                    (format!("{reward:e}"), "is beyond 1e100, so that its square cannot be summed")
+                } else {
+                    (reward.to_string(), "is not a finite number")
+                };
+                bad.add_value(place(chunk, row), name, &text, fault);
             }
             Err(text) => {
                 let fault = if text.is_empty() { "is missing" } else { "is not a number" };
@@ -225,7 +232,10 @@ impl<'a> Scan<'a> {
         let name = self.layout.name(column);
         let (text, fault) = match chunk.columns[column].number(row) {
             // Single precision rounds a certain choice to 1 at most.
-            Ok(propensity) if propensity > 0.0 && propensity <= 1.0 => return Some(propensity),
+            Ok(propensity) if propensity >= 1.0 / LARGEST && propensity <= 1.0 => return Some(propensity),
+            Ok(propensity) if propensity > 0.0 && propensity < 1.0 => {
+                (format!("{propensity:e}"), "is below 1e-100, so that no weight can be summed")
+            }
             Ok(0.0) => ("0".to_owned(), "is no probability of something that was done"),
             Ok(propensity) if propensity > 1.0 => (propensity.to_string(), "is above 1"),
             Ok(propensity) => (propensity.to_string(), "is no probability"),

@@ -179,6 +179,9 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
         values.set("encoder_width", Value::Integer(8), None);
         values.set("memory", Value::Integer(4_000), None);
     }
+    if parameters.iter().any(|parameter| parameter.name == "updates") {
+        values.set("updates", Value::Integer(60), None);
+    }
     if name == "saved" {
         values.set("path", Value::Saved(learned(spec)), None);
     }
@@ -482,6 +485,8 @@ fn large_action_spaces_keep_the_promises() {
         let observation = shown(agent.as_ref(), observe(&spec, 0..23, 7));
         let fresh = bits(&law(agent.as_ref(), &observation));
         train(agent.as_mut(), &spec, 0..2).unwrap();
+        // Some learn only now.
+        agent.conclude(SEED).unwrap();
         let learned = law(agent.as_ref(), &observation);
         assert_is_law(entry.name, &learned, &observation);
         assert_ne!(bits(&learned), fresh, "{}: has learned nothing", entry.name);
