@@ -6,8 +6,8 @@
 use mercato::agent::{AGENTS, POLICIES};
 use mercato::matrix::Matrix;
 use mercato::protocol::{
-    Action, ActionBits, ActionSpace, Agent, Decision, Diverged, Factor, Feature, MadeFor, Observation, Policy, Spec,
-    Transitions,
+    Action, ActionBits, ActionSpace, Agent, Decision, Diverged, Ending, Factor, Feature, MadeFor, Observation, Policy,
+    Spec, Transitions,
 };
 use mercato::random::{Purpose, Seed};
 use mercato::registry::{Kind, NumericTable, Parameter, Refusal, SavedAgent, Value, Values};
@@ -181,6 +181,9 @@ fn values(name: &str, parameters: &'static [Parameter], spec: &Spec) -> Values {
     }
     if parameters.iter().any(|parameter| parameter.name == "updates") {
         values.set("updates", Value::Integer(60), None);
+    }
+    if name == "reinforce" {
+        values.set("batch", Value::Integer(100), None);
     }
     if name == "saved" {
         values.set("path", Value::Saved(learned(spec)), None);
@@ -475,7 +478,8 @@ fn drawn_actions_follow_their_logged_probabilities_where_actions_have_factors() 
 /// Every kind of action is learned from at 361 actions, in the model that each agent takes by default.
 #[test]
 fn large_action_spaces_keep_the_promises() {
-    let spec = large_market();
+    // As many consumers as are shown, so that those who learn from whole ticks have them.
+    let spec = Spec { consumers: 150, ..large_market() };
     assert_eq!(spec.actions.len(), 361);
     let names: BTreeSet<&str> = spec.actions.actions.iter().map(|action| action.name.as_str()).collect();
     assert_eq!(names.len(), 361);
@@ -485,7 +489,9 @@ fn large_action_spaces_keep_the_promises() {
         let observation = shown(agent.as_ref(), observe(&spec, 0..23, 7));
         let fresh = bits(&law(agent.as_ref(), &observation));
         train(agent.as_mut(), &spec, 0..2).unwrap();
-        // Some learn only now.
+        // Some learn only from whole episodes, some only at the end of all.
+        let last = shown(agent.as_ref(), observe(&spec, 0..150, 2));
+        agent.end_episode(&Ending { observation: &last, values: None }, SEED).unwrap();
         agent.conclude(SEED).unwrap();
         let learned = law(agent.as_ref(), &observation);
         assert_is_law(entry.name, &learned, &observation);
