@@ -194,7 +194,9 @@ fn a_guardrail_of_which_too_little_was_seen_is_not_shown_to_hold() {
     assert!(verdict == Verdict::Unproven && told.contains("was read on 18 units of an arm"), "{told}");
     assert_eq!(judged(40, &every_other), (Verdict::Held, String::new()));
     let first = |events: usize| move |row: usize| f64::from(u8::from(row < events));
-    assert_eq!(judged(400, &first(19)).0, Verdict::Unproven);
+    assert_eq!(judged(400, &first(19)).0, Verdict::Held);
+    assert_eq!(judged(25, &first(0)).0, Verdict::Held);
+    assert_eq!(judged(19, &first(0)).0, Verdict::Unproven);
     assert_eq!(judged(400, &first(20)), (Verdict::Held, String::new()));
 }
 

@@ -273,7 +273,8 @@ fn a_broken_guardrail_is_exit_code_3() {
 #[test]
 fn a_guardrail_on_what_hardly_happens_is_not_shown_to_hold() {
     let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("rare.toml"), GOOD).unwrap();
+    let strict = GOOD.replace("metric = \"opt_outs\"\nmargin = 0.5", "metric = \"opt_outs\"\nmargin = 0.0005");
+    fs::write(folder.path().join("rare.toml"), strict).unwrap();
     let (code, output, _) = mercato(folder.path(), &["experiment", "run", "rare.toml"]);
     assert!(code == 3 && output.contains("not shown to hold"), "{output}");
 }

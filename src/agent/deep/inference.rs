@@ -1,7 +1,7 @@
 //! A network in plain Rust, frozen: what decides.
 //!
 //! An operation of candle costs microseconds before it computes anything, which is most of what a decision on a few rows
-//! takes. Here a network is a chain of dense layers over 16 rows at a time ([`LinearMap`]); one row alone, or the last few,
+//! takes. Here a network is a chain of dense layers over 16 rows at a time ([`crate::matrix::LinearMap`]); one row alone, or the last few,
 //! go through the same layers with 16 outputs at a time. Either way an output is summed in the order of its inputs, from its
 //! bias, so that a row has the same bits in any batch.
 //!

@@ -2,6 +2,7 @@
 
 use super::effect::Effect;
 use super::sample::Sample;
+use crate::statistics::normal_quantile;
 use serde::Serialize;
 
 /// Which way a metric should move.
@@ -52,16 +53,18 @@ impl Margin {
     pub const LEAST_SEEN: usize = 20;
 
     /// Non-inferiority by the interval of an effect (Piaggio et al. 2012): several promises need no correction when all of
-    /// them must hold. Nothing is shown without a spread, and nothing is held by an arm of which too little was seen.
+    /// them must hold. Nothing is held by an arm of which too little was seen.
     #[must_use]
     pub fn judge(&self, effect: &Effect, sample: &Sample<'_>) -> Promise {
         let has_spread = effect.standard_error > 0.0 && effect.standard_error.is_finite();
         if !has_spread {
-            return Promise::Unproven;
+            let is_ruled_out =
+                Self::is_seen(effect) && sample.event_counts(effect.arm).is_some_and(|counts| self.rules_out(counts));
+            return if is_ruled_out { Promise::Held } else { Promise::Unproven };
         }
         let (worst, best) = self.better.gain(effect);
         if worst > -self.margin {
-            if Self::is_enough(effect, sample) { Promise::Held } else { Promise::Unproven }
+            if self.is_enough(effect, sample) { Promise::Held } else { Promise::Unproven }
         } else if best < -self.margin {
             Promise::Broken
         } else {
@@ -69,10 +72,35 @@ impl Margin {
         }
     }
 
-    /// Whether control and arm have the units, and the events of a rare outcome, that an interval can be relied on with.
-    fn is_enough(effect: &Effect, sample: &Sample<'_>) -> bool {
+    /// Whether control and arm have the units, and the events of a rare outcome, that an interval can be relied on with; or,
+    /// where an outcome is yes or no, so many units without an event that the margin is beyond the exact ends of both rates.
+    fn is_enough(&self, effect: &Effect, sample: &Sample<'_>) -> bool {
+        let is_frequent = sample.rare_events(effect.arm).is_none_or(|events| events >= Self::LEAST_SEEN);
+        Self::is_seen(effect)
+            && (is_frequent || sample.event_counts(effect.arm).is_some_and(|counts| self.rules_out(counts)))
+    }
+
+    fn is_seen(effect: &Effect) -> bool {
         effect.units.iter().all(|units| *units >= Self::LEAST_SEEN)
-            && sample.rare_events(effect.arm).is_none_or(|events| events >= Self::LEAST_SEEN)
+    }
+
+    /// Whether the worst that the ends of both rates leave room for is within the margin. Ends of a Poisson rate at 97.5 % each
+    /// (Garwood 1936), by the cube root of chi-square (Wilson & Hilferty 1931), which is within 2 % from no event on.
+    fn rules_out(&self, [control, treated]: [(usize, usize); 2]) -> bool {
+        let end = |z: f64, half_degrees: f64| {
+            let spread = 1.0 / (9.0 * half_degrees);
+            half_degrees * libm::pow(1.0 - spread + z * spread.sqrt(), 3.0)
+        };
+        let normal = normal_quantile(0.975);
+        let high = |(units, events): (usize, usize)| end(normal, events as f64 + 1.0) / units as f64;
+        let low = |(units, events): (usize, usize)| {
+            if events == 0 { 0.0 } else { end(-normal, events as f64).max(0.0) / units as f64 }
+        };
+        let harm = match self.better {
+            Better::Lower => high(treated) - low(control),
+            Better::Higher => high(control) - low(treated),
+        };
+        harm < self.margin
     }
 }
 
@@ -136,8 +164,9 @@ mod tests {
             margin.judge(&Effect { units: [200, 200], ..good.clone() }, &Sample::new(&arms, 2, &outcomes))
         };
         assert_eq!(with_events(20, 20), Promise::Held);
-        assert_eq!(with_events(20, 19), Promise::Unproven);
-        assert_eq!(with_events(0, 40), Promise::Unproven);
+        assert_eq!(with_events(25, 10), Promise::Unproven);
+        // One event of two hundred in each arm leaves room for 2.8 in a hundred, which is within ten.
+        assert_eq!(with_events(1, 1), Promise::Held);
         // What nearly everybody does in one arm is not rare.
         assert_eq!(with_events(0, 200), Promise::Held);
     }

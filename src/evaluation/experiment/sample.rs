@@ -258,6 +258,18 @@ impl<'a> Sample<'a> {
         is_rare.then(|| counts[0].1.min(counts[1].1))
     }
 
+    /// Units and events of the control and an arm, where every outcome is yes or no (1 or 0).
+    #[must_use]
+    pub fn event_counts(&self, arm: usize) -> Option<[(usize, usize); 2]> {
+        let is_yes_or_no = self.outcomes.iter().all(|outcome| *outcome == 0.0 || *outcome == 1.0);
+        is_yes_or_no.then(|| {
+            [0, arm].map(|of| {
+                let own = || self.arms.iter().zip(self.outcomes).filter(move |(arm, _)| **arm as usize == of);
+                (own().count(), own().filter(|(_, outcome)| **outcome != 0.0).count())
+            })
+        })
+    }
+
     /// Count, mean and squared deviations of a column in each arm.
     #[must_use]
     pub(super) fn moments(&self, values: &[f64]) -> Vec<Moments> {

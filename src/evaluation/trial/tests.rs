@@ -287,7 +287,7 @@ fn a_promise_about_what_does_not_vary_is_not_kept() {
     let policies: [&dyn Policy; 2] = [&NONE, &NONE];
     let analysis = crate::evaluation::experiment::default_analysis("welch").unwrap();
     let question = Question { outcome: Outcome::of(Measure::Messages), name: "welch".to_owned(), analysis };
-    let guard = Guard { question, margin: Margin { better: Better::Lower, margin: 0.1 } };
+    let guard = Guard { question, margin: Margin { better: Better::Lower, margin: 0.01 } };
     let report = test_once(&protocol(&toy, &policies, &[0.5, 0.5]), &[], &[guard], 0.05, 0).unwrap();
     assert_eq!((report.guards[0].interval, report.guards[0].promise), (Some((0.0, 0.0)), Promise::Unproven));
     assert!(!report.holds());
