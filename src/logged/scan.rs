@@ -232,7 +232,7 @@ impl<'a> Scan<'a> {
         let name = self.layout.name(column);
         let (text, fault) = match chunk.columns[column].number(row) {
             // Single precision rounds a certain choice to 1 at most.
-            Ok(propensity) if propensity >= 1.0 / LARGEST && propensity <= 1.0 => return Some(propensity),
+            Ok(propensity) if (1.0 / LARGEST..=1.0).contains(&propensity) => return Some(propensity),
             Ok(propensity) if propensity > 0.0 && propensity < 1.0 => {
                 (format!("{propensity:e}"), "is below 1e-100, so that no weight can be summed")
             }
