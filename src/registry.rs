@@ -157,6 +157,12 @@ impl Range {
         Self { low, high, low_open: false, high_open: true }
     }
 
+    /// Neither end allowed.
+    #[must_use]
+    pub const fn open(low: f64, high: f64) -> Self {
+        Self { low, high, low_open: true, high_open: true }
+    }
+
     /// Whether a number lies inside. NaN and infinities never do.
     #[must_use]
     pub fn contains(&self, value: f64) -> bool {

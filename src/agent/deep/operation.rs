@@ -15,6 +15,7 @@ mod choice;
 mod dense;
 mod loss;
 mod policy;
+mod product;
 mod softmax;
 
 pub use choice::chosen;

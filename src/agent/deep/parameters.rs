@@ -284,6 +284,16 @@ impl Weights {
         &self.values[*first..first + shape.iter().product::<usize>()]
     }
 
+    /// The same, to be changed.
+    ///
+    /// # Panics
+    /// As [`Self::get`].
+    pub fn get_mut(&mut self, name: &str) -> &mut [f32] {
+        let entry = self.entries.iter().find(|(known, ..)| known == name);
+        let (_, shape, first) = entry.unwrap_or_else(|| panic!("there is no parameter `{name}`"));
+        &mut self.values[*first..first + shape.iter().product::<usize>()]
+    }
+
     /// All values, in the order of the parameters.
     #[must_use]
     pub fn values(&self) -> &[f32] {

@@ -108,12 +108,23 @@ struct Sums {
     norm: f64,
 }
 
+/// Moves the bias of no contact, action 0, so that the others together have about this probability at first.
+fn restrain(parameters: &Parameters, actions: usize, share: f64) {
+    let mut weights = parameters.weights();
+    let others = actions.saturating_sub(1).max(1) as f64;
+    weights.get_mut("actor.head.bias")[0] = libm::log(others * (1.0 - share) / share) as f32;
+    parameters.set(&weights).expect("the weights are those of this network");
+}
+
 impl<L: PolicyLoss> PolicyLearner<L> {
     /// An agent that has learned nothing.
     #[must_use]
     pub fn new(loss: L, settings: PolicySettings, shape: FrameShape, seed: Seed) -> Self {
         let parameters = Parameters::new(seed);
         let networks = ActorCritic::new(&settings.architecture, &parameters).expect("names are new");
+        if let Some(share) = settings.contact_share_initial {
+            restrain(&parameters, settings.architecture.actions.count(), share);
+        }
         let scaling = Scaling::default();
         let rollout = match settings.whole_episodes {
             Some(room) => Rollout::of_whole_episodes(shape, room),

@@ -19,8 +19,8 @@
 
 use super::operation::clipped_likelihood;
 use super::policy_learner::keys::{
-    ACTIVATION, GRADIENT_NORM_MAX, HIDDEN, JUDGED, LEARNING_RATE_END, NETWORK_SEED, ROLLOUT_FRAMES_MAX, VALUE_SHARE,
-    entropy_share, lambda, made, normalise_advantages, rollout_ticks,
+    ACTIVATION, CONTACT_SHARE_INITIAL, GRADIENT_NORM_MAX, HIDDEN, JUDGED, LEARNING_RATE_END, NETWORK_SEED,
+    ROLLOUT_FRAMES_MAX, VALUE_SHARE, entropy_share, lambda, made, normalise_advantages, rollout_ticks,
 };
 use super::policy_learner::{PolicyLearner, PolicyLoss, PolicySettings};
 use super::settings;
@@ -76,6 +76,7 @@ const PARAMETERS: &[Parameter] = &[
     settings::NORMALISE,
     settings::REWARD_SCALE,
     JUDGED,
+    CONTACT_SHARE_INITIAL,
     NETWORK_SEED,
 ];
 

@@ -17,8 +17,8 @@
 
 use super::operation::likelihood;
 use super::policy_learner::keys::{
-    ACTIVATION, GRADIENT_NORM_MAX, HIDDEN, JUDGED, LEARNING_RATE_END, NETWORK_SEED, VALUE_SHARE, entropy_share, made,
-    normalise_advantages,
+    ACTIVATION, CONTACT_SHARE_INITIAL, GRADIENT_NORM_MAX, HIDDEN, JUDGED, LEARNING_RATE_END, NETWORK_SEED, VALUE_SHARE,
+    entropy_share, made, normalise_advantages,
 };
 use super::policy_learner::{PolicyLearner, PolicyLoss, PolicySettings};
 use super::settings;
@@ -55,6 +55,7 @@ const PARAMETERS: &[Parameter] = &[
     settings::NORMALISE,
     settings::REWARD_SCALE,
     JUDGED,
+    CONTACT_SHARE_INITIAL,
     NETWORK_SEED,
 ];
 

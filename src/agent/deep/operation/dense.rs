@@ -1,9 +1,9 @@
 //! A layer: x·Wᵀ + b, then the activation.
 
+use super::product::{add_product, column_sums, product};
 use super::values;
 use crate::math;
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use serde::{Deserialize, Serialize};
 
@@ -49,13 +49,6 @@ fn activate(activation: Activation, values: &mut [f32]) {
     }
 }
 
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+avx2", "x86_64+avx2"))]
-fn add_bias(values: &mut [f32], bias: &[f32]) {
-    for row in values.chunks_exact_mut(bias.len()) {
-        row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
-    }
-}
-
 /// activation(x·Wᵀ + b): x is `rows × inputs`, W `outputs × inputs`, b `outputs`.
 ///
 /// # Errors
@@ -85,9 +78,9 @@ impl CustomOp3 for Dense {
         if inputs != wanted || bias.len() != outputs {
             bail!("a layer of {wanted} inputs and {} outputs is given {inputs} for {outputs}", bias.len());
         }
-        let sums = x.matmul(weight, (1, rows, outputs, inputs), x_layout, &weight_layout.transpose(0, 1)?)?;
-        let CpuStorage::F32(mut sums) = sums else { bail!("layers are f32") };
-        add_bias(&mut sums, bias);
+        let mut sums = Vec::with_capacity(rows * outputs);
+        (0..rows).for_each(|_| sums.extend_from_slice(bias));
+        add_product(values(x, x_layout)?, values(weight, weight_layout)?, inputs, outputs, &mut sums)?;
         self.0.apply(&mut sums);
         Ok((CpuStorage::F32(sums), (rows, outputs).into()))
     }
@@ -104,14 +97,11 @@ impl CustomOp3 for Dense {
             Activation::None => gradient.contiguous()?,
             activation => result.detach().apply_op2_no_bwd(&gradient.contiguous()?, &Slope(activation))?,
         };
-        let of_x = if x.track_op() { Some(of_sums.matmul(&weight.detach())?) } else { None };
+        let of_x = if x.track_op() { Some(product(&of_sums, weight, false)?) } else { None };
         if !weight.track_op() {
             return Ok((of_x, None, None));
         }
-        let of_weight = of_sums.t()?.matmul(&x.detach())?;
-        let (rows, outputs) = of_sums.dims2()?;
-        let of_bias = Tensor::ones((1, rows), DType::F32, &Device::Cpu)?.matmul(&of_sums)?.reshape(outputs)?;
-        Ok((of_x, Some(of_weight), Some(of_bias)))
+        Ok((of_x, Some(product(&of_sums, x, true)?), Some(column_sums(&of_sums)?)))
     }
 }
 
@@ -185,8 +175,12 @@ mod tests {
 
     #[test]
     fn the_tangent_is_accurate_and_bounded() {
-        let x =
-            Tensor::from_vec((-4_000..4_000).map(|step| step as f32 / 200.0).collect(), 8_000, &Device::Cpu).unwrap();
+        let x = Tensor::from_vec(
+            (-4_000..4_000).map(|step| step as f32 / 200.0).collect(),
+            8_000,
+            &candle_core::Device::Cpu,
+        )
+        .unwrap();
         let (ours, exact) = (alone(&x, Activation::Tanh).unwrap(), x.to_vec1::<f32>().unwrap());
         for (y, x) in ours.to_vec1::<f32>().unwrap().into_iter().zip(exact) {
             assert!((f64::from(y) - libm::tanh(f64::from(x))).abs() < 3e-7, "tanh({x}) = {y}");

@@ -101,6 +101,14 @@ pub(in crate::agent::deep) const JUDGED: Parameter = Parameter::choice(
     "what is judged: the law that was learned, or its most probable action",
 );
 
+/// How restrained the first law is.
+pub(in crate::agent::deep) const CONTACT_SHARE_INITIAL: Parameter = Parameter::optional_number(
+    "contact_share_initial",
+    Range::open(0.0, 1.0),
+    "probability of a message, any, before anything is learned, where all actions are allowed; if absent, all actions \
+     are about equally probable, so that training begins by sending nearly every tick",
+);
+
 /// Seed of the first weights.
 pub(in crate::agent::deep) const NETWORK_SEED: Parameter =
     Parameter::integer("network_seed", 1, 0, i64::MAX, "seed of the initial weights");
@@ -144,6 +152,8 @@ pub struct PolicySettings {
     pub reward_scale: f64,
     /// Whether the most probable action is judged, instead of the law.
     pub judged_greedy: bool,
+    /// Probability of a message at the beginning; that of a law that is about uniform where absent.
+    pub contact_share_initial: Option<f64>,
 }
 
 impl PolicySettings {
@@ -182,6 +192,7 @@ impl PolicySettings {
             normalise: values.boolean(settings::NORMALISE.name),
             reward_scale: values.number(settings::REWARD_SCALE.name),
             judged_greedy: values.text(JUDGED.name) == "greedy",
+            contact_share_initial: values.optional_number(CONTACT_SHARE_INITIAL.name),
         })
     }
 

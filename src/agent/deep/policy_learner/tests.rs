@@ -114,6 +114,19 @@ fn law(policy: &dyn Policy) -> Matrix {
 }
 
 #[test]
+fn the_first_law_is_as_restrained_as_was_asked() {
+    for entry in ENTRIES {
+        let restrained = quick(&entry).with("contact_share_initial", Value::Number(0.1));
+        let (plain, restrained) = (law(made(&entry, &quick(&entry)).as_ref()), law(made(&entry, &restrained).as_ref()));
+        for row in 0..2 {
+            // Two actions, of which the first is no contact; the head's weights are near 0.
+            assert!((plain.get(row, 1) - 0.5).abs() < 0.01, "{}: {}", entry.name, plain.get(row, 1));
+            assert!((restrained.get(row, 1) - 0.1).abs() < 0.01, "{}: {}", entry.name, restrained.get(row, 1));
+        }
+    }
+}
+
+#[test]
 fn the_first_law_is_nearly_uniform_and_the_better_of_two_arms_is_found() {
     for entry in ENTRIES {
         let mut agent = made(&entry, &quick(&entry));
