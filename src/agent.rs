@@ -118,4 +118,6 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     deep::a2c::ENTRY,
     #[cfg(feature = "deep")]
     deep::ppo::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::discrete_sac::ENTRY,
 ];

@@ -11,8 +11,8 @@
 //! 3. A time limit is no end: what was seen after the last tick is bootstrapped from, or has the value that records tell.
 //! 4. The penalty is in units of the reward inside the network: `reward_scale` changes what α means.
 
-use super::network::{Architecture, Network};
-use super::offline::{self, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
+use super::network::Architecture;
+use super::offline::{self, Fitted, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
 use super::operation::{Mask, chosen, huber, log_softmax, quantile_huber};
 use super::parameters::read;
 use super::settings;
@@ -93,7 +93,8 @@ impl Objective for Cql {
         vec![("", architecture.clone())]
     }
 
-    fn loss(&self, batch: &Frames, online: &[Network], target: &[Network]) -> candle_core::Result<(Tensor, Metrics)> {
+    fn loss(&self, batch: &Frames, fitted: Fitted<'_>) -> candle_core::Result<(Tensor, Metrics)> {
+        let Fitted { online, target, .. } = fitted;
         let outputs = self.quantiles;
         let best = best_actions(&online[0].forward(&batch.beyond)?.detach(), &batch.mask_beyond, outputs);
         let beyond = chosen(&target[0].forward(&batch.beyond)?, &best, outputs)?;

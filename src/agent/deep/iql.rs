@@ -12,8 +12,8 @@
 //! 5. Returns over several ticks (`steps`), without correction for the law that acted.
 //! 6. A time limit is no end: what was seen after the last tick is bootstrapped from, or has the value that records tell.
 
-use super::network::{Architecture, Network};
-use super::offline::{self, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
+use super::network::Architecture;
+use super::offline::{self, Fitted, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
 use super::operation::{chosen, huber, log_softmax};
 use super::parameters::read;
 use super::settings;
@@ -120,7 +120,8 @@ impl Objective for Iql {
         vec![("actor.", architecture.clone()), ("q.", architecture.clone()), ("v.", architecture.critic())]
     }
 
-    fn loss(&self, batch: &Frames, online: &[Network], target: &[Network]) -> candle_core::Result<(Tensor, Metrics)> {
+    fn loss(&self, batch: &Frames, fitted: Fitted<'_>) -> candle_core::Result<(Tensor, Metrics)> {
+        let Fitted { online, target, .. } = fitted;
         let of_actions = chosen(&target[1].forward(&batch.here)?, &batch.actions, 1)?;
         let of_actions = read(&of_actions, <[f32]>::to_vec);
         let values = online[2].forward(&batch.here)?;

@@ -3,7 +3,7 @@
 use super::encoder::{EncoderKind, EncoderShape};
 use super::network::{Actions, Architecture, Scheme};
 use super::operation::Activation;
-use crate::protocol::{Events, Observation, Spec, Transitions};
+use crate::protocol::{Ending, Events, Observation, Spec, Transitions};
 use crate::registry::{Kind, Parameter, Range, Refusal, Values};
 
 /// Widths of the dense layers.
@@ -121,7 +121,7 @@ pub(super) fn remembered(architecture: &Architecture) -> usize {
 }
 
 /// What of an observation cannot be learned from, if anything: a number that is none.
-pub(super) fn fault(observation: &Observation) -> Option<&'static str> {
+fn fault(observation: &Observation) -> Option<&'static str> {
     let features = &observation.features;
     let sound =
         (0..features.rows()).all(|row| (0..features.columns()).all(|column| features.get(row, column).is_finite()));
@@ -131,4 +131,10 @@ pub(super) fn fault(observation: &Observation) -> Option<&'static str> {
 /// What of a batch cannot be learned from, if anything.
 pub(super) fn fault_of(batch: &Transitions<'_>) -> Option<&'static str> {
     if batch.rewards.iter().all(|reward| reward.is_finite()) { fault(batch.observation) } else { Some("a reward") }
+}
+
+/// What of an ending cannot be learned from, if anything.
+pub(super) fn fault_of_ending(ending: &Ending<'_>) -> Option<&'static str> {
+    let known = ending.values.is_none_or(|values| values.iter().all(|value| value.is_finite()));
+    fault(ending.observation).or((!known).then_some("a value beyond the horizon"))
 }
