@@ -19,7 +19,7 @@ use super::settings;
 use super::value_learner::best_actions;
 use crate::agent::AgentBuild;
 use crate::protocol::{Agent, Metrics, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,8 @@ const PARAMETERS: &[Parameter] = &[
     settings::ACTIONS,
     settings::ENCODER,
     settings::ENCODER_WIDTH,
-    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "weight of the penalty; 0 is DQN on a log"),
+    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "weight of the penalty; 0 is DQN on a log")
+        .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 }),
     Parameter::integer("quantiles", 1, 1, 512, "quantiles of the return of each action; 1 is its mean alone"),
     Parameter::number("huber_width", 1.0, Range::POSITIVE, "errors beyond this count in proportion, not squared"),
     settings::DISCOUNT,

@@ -30,7 +30,7 @@ use super::{offline, settings};
 use crate::agent::AgentBuild;
 use crate::math;
 use crate::protocol::{Agent, Metrics, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::{Device, Tensor};
 use learner::SoftLearner;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,8 @@ const PARAMETERS: &[Parameter] = &[
         0.5,
         Range::PROBABILITY,
         "entropy that the law is held to, as a share of the greatest among allowed actions",
-    ),
+    )
+    .tuned(Tuning::Uniform { low: 0.05, high: 0.95 }),
     Parameter::number("temperature", 1.0, Range::POSITIVE, "what entropy is worth in scaled rewards at the beginning"),
     settings::DISCOUNT,
     offline::STEPS,
@@ -154,9 +155,8 @@ impl Objective for DiscreteSac {
         let least_beyond = lesser([&target[1].forward(&batch.beyond)?, &target[2].forward(&batch.beyond)?]);
         let targets = batch.targets(&soft_values(&logs_beyond, &least_beyond, alpha)?);
         let twins = [online[1].forward(&batch.here)?, online[2].forward(&batch.here)?];
-        let value_loss = |all: &Tensor| {
-            huber(&chosen(all, &batch.actions, 1)?, &targets, &batch.even_weights(), f32::INFINITY)
-        };
+        let value_loss =
+            |all: &Tensor| huber(&chosen(all, &batch.actions, 1)?, &targets, &batch.even_weights(), f32::INFINITY);
         let values = (value_loss(&twins[0])? + value_loss(&twins[1])?)?;
         let logs = log_softmax(&online[0].forward(&batch.here)?, &batch.mask)?;
         let entropies = entropy(&logs)?;

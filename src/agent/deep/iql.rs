@@ -20,7 +20,7 @@ use super::settings;
 use crate::agent::AgentBuild;
 use crate::math;
 use crate::protocol::{Agent, Metrics, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,10 @@ const PARAMETERS: &[Parameter] = &[
         0.7,
         Range { low: 0.0, high: 1.0, low_open: true, high_open: true },
         "expectile τ of what the log's actions are worth: 0.5 is their mean, towards 1 the best of them",
-    ),
-    Parameter::number("temperature", 3.0, Range::NON_NEGATIVE, "β: how much advantage bends the law; 0 clones the log"),
+    )
+    .tuned(Tuning::Uniform { low: 0.5, high: 0.95 }),
+    Parameter::number("temperature", 3.0, Range::NON_NEGATIVE, "β: how much advantage bends the law; 0 clones the log")
+        .tuned(Tuning::LogUniform { low: 0.3, high: 30.0 }),
     Parameter::boolean("greedy", false, "take the most probable action instead of drawing"),
     offline::EPSILON_JUDGED,
     settings::DISCOUNT,

@@ -14,7 +14,7 @@ use super::network::{Architecture, Input, Network, Scheme};
 use super::normaliser::{Normaliser, Scaling};
 use super::operation::Mask;
 use super::optimizer::{Adam, Settings};
-use super::parameters::{Initial, Parameters, read};
+use super::parameters::{Initial, Parameters, Weights, read};
 use super::replay::{Replay, ReplaySettings};
 use super::schedule::Schedule;
 use super::settings::{self, fault_of, fault_of_ending};
@@ -32,6 +32,8 @@ use std::sync::Arc;
 pub trait Objective: Clone + Debug + PartialEq + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// The name in files.
     const NAME: &'static str;
+    /// Whether its loss looks at target networks.
+    const HAS_TARGETS: bool = true;
 
     /// Prefix and description of every network; the first decides.
     fn networks(&self, architecture: &Architecture) -> Vec<(&'static str, Architecture)>;
@@ -54,7 +56,7 @@ pub trait Objective: Clone + Debug + PartialEq + Send + Sync + Serialize + Deser
 pub struct Fitted<'a> {
     /// What learns.
     pub online: &'a [Network],
-    /// What follows it, and has no gradient.
+    /// What follows it, and has no gradient; none where the objective has no targets.
     pub target: &'a [Network],
     /// Single numbers that learn, each of shape 1.
     pub numbers: &'a [Tensor],
@@ -63,6 +65,8 @@ pub struct Fitted<'a> {
 /// Frames of an update.
 #[derive(Clone, Debug)]
 pub struct Frames {
+    /// The number of each in the order in which memory took them in.
+    pub numbers: Vec<u64>,
     /// What was seen.
     pub here: Input,
     /// What was seen after the steps of the return.
@@ -172,6 +176,8 @@ pub struct Fitting<O> {
     target: Vec<Network>,
     adam: Adam,
     normaliser: Normaliser,
+    /// The moments by which features are scaled now.
+    scaled_by: Normaliser,
     scaling: Scaling,
     replay: Replay,
     decider: Arc<Forward>,
@@ -186,16 +192,19 @@ impl<O: Objective> Fitting<O> {
             let networks = objective.networks(&settings.architecture).into_iter();
             networks.map(|(prefix, own)| Network::new(&own, parameters, prefix).expect("names are new")).collect()
         };
-        let (online, target) = (build(&parameters), build(&target_parameters));
+        let online = build(&parameters);
+        let target = if O::HAS_TARGETS { build(&target_parameters) } else { Vec::new() };
         // After the networks, whose parameters those of the targets are counted along with.
         let numbers = objective.numbers().into_iter();
         let numbers = numbers.map(|(name, first)| parameters.get(name, &[1], Initial::Constant(first)));
         let numbers = numbers.collect::<candle_core::Result<_>>().expect("names are new");
         let scaling = Scaling::default();
-        let decider = decider(&objective, &settings, &parameters, &scaling).into();
+        let (prefix, own) = objective.networks(&settings.architecture).swap_remove(0);
+        let decider = Forward::new(&own, &parameters.weights(), prefix, scaling.clone(), Reading::Mean).into();
         Self {
             adam: Adam::new(&parameters, settings.optimizer),
             normaliser: Normaliser::new(settings.architecture.features),
+            scaled_by: Normaliser::new(settings.architecture.features),
             replay: Replay::new(shape, settings.replay),
             updates: 0,
             objective,
@@ -231,7 +240,11 @@ impl<O: Objective> Fitting<O> {
         fitting.parameters.load("online", checkpoint)?;
         fitting.target_parameters.load("target", checkpoint)?;
         fitting.adam.load("adam", checkpoint)?;
-        fitting.normaliser = Normaliser::load("normaliser", fitting.settings.architecture.features, checkpoint)?;
+        fitting.normaliser = Normaliser::load("normaliser", features, checkpoint)?;
+        fitting.scaled_by = Normaliser::load("scaled_by", features, checkpoint)?;
+        if fitting.settings.normalise && fitting.updates > 0 {
+            fitting.scaling = fitting.scaled_by.freeze();
+        }
         fitting.refresh();
         Ok(fitting)
     }
@@ -249,7 +262,32 @@ impl<O: Objective> Fitting<O> {
         self.target_parameters.save("target", checkpoint);
         self.adam.save("adam", checkpoint);
         self.normaliser.save("normaliser", checkpoint);
+        self.scaled_by.save("scaled_by", checkpoint);
         self.replay.save("replay", checkpoint)
+    }
+
+    /// What is fitted.
+    #[must_use]
+    pub fn objective(&self) -> &O {
+        &self.objective
+    }
+
+    /// How it is fitted.
+    #[must_use]
+    pub fn settings(&self) -> &FittingSettings {
+        &self.settings
+    }
+
+    /// A copy of what was learned.
+    #[must_use]
+    pub fn weights(&self) -> Weights {
+        self.parameters.weights()
+    }
+
+    /// How features are normalised now.
+    #[must_use]
+    pub fn scaling(&self) -> &Scaling {
+        &self.scaling
     }
 
     /// Updates done.
@@ -324,16 +362,21 @@ impl<O: Objective> Fitting<O> {
     /// Features are normalised from now on as by what was seen so far.
     pub fn rescale(&mut self) {
         if self.settings.normalise {
-            self.scaling = self.normaliser.freeze();
+            self.scaled_by = self.normaliser.clone();
+            self.scaling = self.scaled_by.freeze();
         }
     }
 
     /// The plain form of what is fitted by now, for the next decisions.
     pub fn refresh(&mut self) {
-        if self.updates > 0 {
-            self.rescale();
-        }
-        self.decider = decider(&self.objective, &self.settings, &self.parameters, &self.scaling).into();
+        self.decider = self.plain(0, Reading::Mean).into();
+    }
+
+    /// The plain form of a network, in the order of [`Objective::networks`], as it is now.
+    #[must_use]
+    pub fn plain(&self, network: usize, reading: Reading) -> Forward {
+        let (prefix, own) = self.objective.networks(&self.settings.architecture).swap_remove(network);
+        Forward::new(&own, &self.parameters.weights(), prefix, self.scaling.clone(), reading)
     }
 
     fn drawn(&self, seed: Seed) -> Frames {
@@ -341,6 +384,7 @@ impl<O: Objective> Fitting<O> {
         let (frames, encoder) = (self.replay.frames(), self.settings.architecture.encoder.as_ref());
         let scale = self.settings.reward_scale as f32;
         Frames {
+            numbers: sample.slots.iter().map(|slot| self.replay.number(*slot as usize)).collect(),
             here: frames.input(&sample.slots, &self.scaling, encoder),
             beyond: frames.input(&sample.ends, &self.scaling, encoder),
             mask: frames.mask(&sample.slots),
@@ -377,14 +421,4 @@ impl<O: Objective> Fitting<O> {
         metrics.extend([("loss", value), ("gradient_norm", norm), ("learning_rate", rate)]);
         Ok(metrics)
     }
-}
-
-fn decider<O: Objective>(
-    objective: &O,
-    settings: &FittingSettings,
-    parameters: &Parameters,
-    scaling: &Scaling,
-) -> Forward {
-    let (prefix, own) = objective.networks(&settings.architecture).swap_remove(0);
-    Forward::new(&own, &parameters.weights(), prefix, scaling.clone(), Reading::Mean)
 }

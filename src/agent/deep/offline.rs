@@ -12,8 +12,8 @@ mod settings;
 
 use super::checkpoint::Checkpoint;
 use super::law::{Categorical, EpsilonGreedy};
-pub use super::objective::{Fitted, Frames, Objective};
 use super::objective::Fitting;
+pub use super::objective::{Fitted, Frames, Objective};
 use crate::matrix::Matrix;
 use crate::protocol::{Agent, Diverged, Ending, Metrics, Observation, Policy, TrainingPlan, Transitions, Views};
 use crate::random::Seed;

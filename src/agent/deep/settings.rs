@@ -4,14 +4,15 @@ use super::encoder::{EncoderKind, EncoderShape};
 use super::network::{Actions, Architecture, Scheme};
 use super::operation::Activation;
 use crate::protocol::{Ending, Events, Observation, Spec, Transitions};
-use crate::registry::{Kind, Parameter, Range, Refusal, Values};
+use crate::registry::{Kind, Parameter, Range, Refusal, Tuning, Values};
 
 /// Widths of the dense layers.
 pub(super) const HIDDEN: Parameter = Parameter::of(
     "hidden",
     Kind::Integers { default: Some(&[128, 128]), minimum: 1, maximum: 4_096 },
     "widths of the dense layers, from the features to the head",
-);
+)
+.tuned(Tuning::Lists(&[&[64], &[64, 64], &[128, 128], &[256, 256]]));
 
 /// What follows each dense layer.
 pub(super) const ACTIVATION: Parameter =
@@ -39,8 +40,13 @@ pub(super) const ENCODER_WIDTH: Parameter =
     Parameter::integer("encoder_width", 32, 1, 96, "numbers that the encoder makes of the last events");
 
 /// The step of the optimiser.
-pub(super) const LEARNING_RATE: Parameter =
-    Parameter::number("learning_rate", 2.5e-4, Range::POSITIVE, "step of the optimiser at the beginning");
+pub(super) const LEARNING_RATE: Parameter = learning_rate(2.5e-4);
+
+/// The step of the optimiser, with a default of its own.
+pub(super) const fn learning_rate(default: f64) -> Parameter {
+    Parameter::number("learning_rate", default, Range::POSITIVE, "step of the optimiser at the beginning")
+        .tuned(Tuning::LogUniform { low: 3e-5, high: 3e-3 })
+}
 
 /// The step of the optimiser at the end.
 pub(super) const LEARNING_RATE_END: Parameter = Parameter::number(
@@ -74,7 +80,8 @@ pub(super) const DISCOUNT: Parameter = Parameter::optional_number(
     "discount",
     Range::closed(0.0, 1.0),
     "discount factor per tick; that of the scenario if absent",
-);
+)
+.tuned(Tuning::Uniform { low: 0.8, high: 0.999 });
 
 /// Refuses a market that shows nothing that a network could read.
 pub(super) fn readable(values: &Values, spec: &Spec) -> Result<(), Refusal> {

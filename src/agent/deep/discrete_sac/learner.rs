@@ -8,9 +8,7 @@ use super::super::pace::Pace;
 use super::super::policy_learner::keys::JUDGED;
 use super::DiscreteSac;
 use crate::matrix::Matrix;
-use crate::protocol::{
-    Agent, Diverged, Ending, Metrics, Observation, Policy, Spec, TrainingPlan, Transitions, Views,
-};
+use crate::protocol::{Agent, Diverged, Ending, Metrics, Observation, Policy, Spec, TrainingPlan, Transitions, Views};
 use crate::random::Seed;
 use crate::registry::{Parameter, Refusal, Values};
 use serde::{Deserialize, Serialize};
@@ -84,9 +82,6 @@ impl SoftLearner {
             for _ in 0..due {
                 metrics = self.fitting.update(seed, self.pace.progress())?;
             }
-        }
-        // Without an update too, as what was seen moves the scale of features.
-        if self.fitting.updates() > 0 {
             self.fitting.refresh();
         }
         Ok(metrics)

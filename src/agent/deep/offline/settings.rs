@@ -4,7 +4,7 @@ use super::super::frames::FrameShape;
 use super::super::objective::FittingSettings;
 use crate::protocol::Spec;
 use crate::random::Seed;
-use crate::registry::{Parameter, Range, Refusal, Values};
+use crate::registry::{Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// Seed of the draw that says whom memory follows.
@@ -16,7 +16,8 @@ pub(in super::super) const UPDATES: Parameter =
 pub(in super::super) const MEMORY: Parameter =
     Parameter::integer("memory", 1_000_000, 16, 100_000_000, "frames of the log that are remembered");
 pub(in super::super) const STEPS: Parameter =
-    Parameter::integer("steps", 1, 1, 100, "ticks of a return before the value of what follows");
+    Parameter::integer("steps", 1, 1, 100, "ticks of a return before the value of what follows")
+        .tuned(Tuning::Integers(&[1, 2, 3, 5]));
 pub(in super::super) const UPDATES_PER_TARGET: Parameter =
     Parameter::integer("updates_per_target", 200, 1, 1_000_000, "updates from one of the target network to the next");
 pub(in super::super) const TARGET_SHARE: Parameter = Parameter::number(

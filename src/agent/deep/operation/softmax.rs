@@ -259,8 +259,7 @@ mod tests {
         let of_entropy = || entropy(&log_softmax(&logits, &mask).unwrap()).unwrap().sum_all().unwrap();
         assert_gradients(&[&logits], of_entropy, 5e-3);
         let values = [0.5, -1.0, 2.0, 0.25, 1.0, -0.5, f32::NAN, 2.0];
-        let of_values =
-            || expectation(&log_softmax(&logits, &mask).unwrap(), &values).unwrap().sum_all().unwrap();
+        let of_values = || expectation(&log_softmax(&logits, &mask).unwrap(), &values).unwrap().sum_all().unwrap();
         assert_gradients(&[&logits], of_values, 5e-3);
     }
 
