@@ -118,4 +118,12 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     deep::a2c::ENTRY,
     #[cfg(feature = "deep")]
     deep::ppo::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::discrete_sac::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::neural_linear::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::bootstrapped_thompson::ENTRY,
+    #[cfg(feature = "deep")]
+    deep::neural_ucb::ENTRY,
 ];

@@ -9,12 +9,14 @@
 //! | its numbers | [`parameters::Parameters`], drawn by address; a target network is a frozen store that [`parameters::Parameters::approach`]es |
 //! | sequences | [`encoder`], by `architecture.encoder` |
 //! | a loss | [`operation`]: soft-max and entropy over allowed actions, chosen values, Huber and quantile losses |
-//! | a step | [`optimizer::Adam`], [`schedule::Schedule`] |
+//! | a step | [`optimizer::Adam`], [`schedule::Schedule`]; [`pace::Pace`] says when |
 //! | experience | [`replay::Replay`] to learn from again and again, [`rollout::Rollout`] to learn from once; both on [`frames::Frames`] |
 //! | features of other scales | [`normaliser::Normaliser`] |
-//! | a law | [`law::EpsilonGreedy`], [`law::Categorical`] |
+//! | a law | [`law::EpsilonGreedy`], [`law::Votes`], [`law::Categorical`] |
 //! | save and go on | [`checkpoint::Checkpoint`]; every part keeps itself in one |
 //! | a regression on rows and actions, with a frozen copy | [`regression::ActionRegression`] |
+//! | several networks and one loss, fitted from replay | [`objective::Fitting`]: an agent is then an [`objective::Objective`] |
+//! | rewards by networks, and a law on them, whole | [`bandit_learner::BanditLearner`]: an agent is then a [`bandit_learner::Bandit`] |
 //! | values from replay, whole | [`value_learner::ValueLearner`]: an agent is then a [`value_learner::ValueLoss`] |
 //! | a law by its gradient, whole | [`policy_learner::PolicyLearner`]: an agent is then a [`policy_learner::PolicyLoss`] |
 //!
@@ -28,9 +30,12 @@
 //! set. The plain form, which decides, has the same bits on all of them for the same weights.
 
 pub mod a2c;
+pub mod bandit_learner;
 pub mod bc;
+pub mod bootstrapped_thompson;
 pub mod checkpoint;
 pub mod cql;
+pub mod discrete_sac;
 pub mod dqn;
 pub mod encoder;
 pub mod fitted_q;
@@ -39,10 +44,14 @@ pub mod inference;
 pub mod iql;
 pub mod law;
 pub mod network;
+pub mod neural_linear;
+pub mod neural_ucb;
 pub mod normaliser;
+pub mod objective;
 pub mod offline;
 pub mod operation;
 pub mod optimizer;
+pub mod pace;
 pub mod parameters;
 pub mod policy_learner;
 pub mod ppo;

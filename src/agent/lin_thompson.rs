@@ -19,6 +19,11 @@ use crate::protocol::{Agent, Spec};
 use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
+/// Width of the posterior.
+pub const ALPHA: Parameter =
+    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "multiplies the posterior standard deviation")
+        .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 });
+
 /// Number of posterior samples that make a law.
 pub const SAMPLES: Parameter =
     Parameter::integer("samples", 32, 1, 4096, "posterior samples that make the law of one decision");
@@ -36,15 +41,7 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     name: LinThompson::NAME,
     summary: "posterior sampling of a linear reward",
     source: "Agrawal & Goyal 2013, algorithm 1",
-    parameters: &[
-        Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "multiplies the posterior standard deviation")
-            .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 }),
-        MODEL,
-        RIDGE,
-        INTERCEPT,
-        SAMPLES,
-        FLOOR,
-    ],
+    parameters: &[ALPHA, MODEL, RIDGE, INTERCEPT, SAMPLES, FLOOR],
     build: AgentBuild { create, load: linear::Learner::<LinThompson>::load },
 };
 
@@ -78,12 +75,18 @@ impl Sampler {
     }
 }
 
+/// The law of the agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
-struct LinThompson(Sampler);
+pub struct LinThompson(Sampler);
 
 fn create(values: &Values, spec: &Spec) -> Result<Box<dyn Agent>, Refusal> {
-    Ok(Box::new(Learner::new(LinThompson(Sampler::new(values)), Model::create(values, spec)?)))
+    Ok(Box::new(learner(values, spec)?))
+}
+
+/// The agent as it begins, for those that give it features of their own.
+pub fn learner(values: &Values, spec: &Spec) -> Result<Learner<LinThompson>, Refusal> {
+    Ok(Learner::new(LinThompson(Sampler::new(values)), Model::create(values, spec)?))
 }
 
 impl Law for LinThompson {

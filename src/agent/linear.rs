@@ -228,6 +228,12 @@ impl Model {
         self.parts.actions()
     }
 
+    /// Number of features that rows have.
+    #[cfg(feature = "deep")]
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
     /// Whether it reads the features of consumers.
     pub fn reads_features(&self) -> bool {
         self.features > 0
@@ -337,6 +343,15 @@ impl Model {
                 raise(&means, &variances, alpha, bounds);
             }
         }
+    }
+
+    /// Forgets all that was learned; `ridge` is the prior precision that it begins with again.
+    #[cfg(feature = "deep")]
+    pub fn reset(&mut self, ridge: f64) {
+        self.form = match self.form {
+            Form::Bank(_) => Form::Bank(Bank::new(self.parts.count(), self.width(), ridge)),
+            Form::Joint(_) => Form::Joint(Joint::new(self.width(), &self.parts, ridge)),
+        };
     }
 
     /// Lets what was learned count for this share from now on: the sums of `x x'` and of `reward x` are multiplied by it,

@@ -7,8 +7,8 @@
 //! 1. A categorical law over masked actions and no steering angle.
 //! 2. `greedy` takes the most probable action; the soft-max, which estimates π_b, is the default.
 
-use super::network::{Architecture, Network};
-use super::offline::{self, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
+use super::network::Architecture;
+use super::offline::{self, Fitted, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
 use super::operation::{chosen, entropy, log_softmax};
 use super::parameters::read;
 use super::settings;
@@ -75,7 +75,8 @@ impl Objective for Cloning {
         vec![("", architecture.clone())]
     }
 
-    fn loss(&self, batch: &Frames, online: &[Network], _target: &[Network]) -> candle_core::Result<(Tensor, Metrics)> {
+    fn loss(&self, batch: &Frames, fitted: Fitted<'_>) -> candle_core::Result<(Tensor, Metrics)> {
+        let Fitted { online, .. } = fitted;
         let logs = log_softmax(&online[0].forward(&batch.here)?, &batch.mask)?;
         let likelihood = chosen(&logs, &batch.actions, 1)?.mean_all()?.neg()?;
         let spread = entropy(&logs)?.mean_all()?;

@@ -11,15 +11,15 @@
 //! 3. A time limit is no end: what was seen after the last tick is bootstrapped from, or has the value that records tell.
 //! 4. The penalty is in units of the reward inside the network: `reward_scale` changes what α means.
 
-use super::network::{Architecture, Network};
-use super::offline::{self, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
+use super::network::Architecture;
+use super::offline::{self, Fitted, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
 use super::operation::{Mask, chosen, huber, log_softmax, quantile_huber};
 use super::parameters::read;
 use super::settings;
 use super::value_learner::best_actions;
 use crate::agent::AgentBuild;
 use crate::protocol::{Agent, Metrics, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,8 @@ const PARAMETERS: &[Parameter] = &[
     settings::ACTIONS,
     settings::ENCODER,
     settings::ENCODER_WIDTH,
-    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "weight of the penalty; 0 is DQN on a log"),
+    Parameter::number("alpha", 1.0, Range::NON_NEGATIVE, "weight of the penalty; 0 is DQN on a log")
+        .tuned(Tuning::LogUniform { low: 0.01, high: 10.0 }),
     Parameter::integer("quantiles", 1, 1, 512, "quantiles of the return of each action; 1 is its mean alone"),
     Parameter::number("huber_width", 1.0, Range::POSITIVE, "errors beyond this count in proportion, not squared"),
     settings::DISCOUNT,
@@ -93,7 +94,8 @@ impl Objective for Cql {
         vec![("", architecture.clone())]
     }
 
-    fn loss(&self, batch: &Frames, online: &[Network], target: &[Network]) -> candle_core::Result<(Tensor, Metrics)> {
+    fn loss(&self, batch: &Frames, fitted: Fitted<'_>) -> candle_core::Result<(Tensor, Metrics)> {
+        let Fitted { online, target, .. } = fitted;
         let outputs = self.quantiles;
         let best = best_actions(&online[0].forward(&batch.beyond)?.detach(), &batch.mask_beyond, outputs);
         let beyond = chosen(&target[0].forward(&batch.beyond)?, &best, outputs)?;

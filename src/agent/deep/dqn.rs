@@ -26,7 +26,7 @@ use super::value_learner::{ValueLearner, ValueLoss, ValueSettings};
 use crate::agent::AgentBuild;
 use crate::protocol::{Agent, Spec};
 use crate::random::Seed;
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     settings::ENCODER_WIDTH,
     Parameter::boolean("double", true, "the online network chooses the action whose target value counts"),
     Parameter::boolean("dueling", false, "a stream for the state and one for the advantages of actions"),
-    Parameter::integer("steps", 1, 1, 100, "ticks of a return before the value of what follows"),
+    Parameter::integer("steps", 1, 1, 100, "ticks of a return before the value of what follows")
+        .tuned(Tuning::Integers(&[1, 2, 3, 5])),
     Parameter::boolean("prioritised", false, "draw frames by the size of their last error"),
     Parameter::number("priority_exponent", 0.6, Range::PROBABILITY, "how much errors matter; 0 is uniform"),
     Parameter::number(
@@ -64,7 +65,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     Parameter::integer("batch", 128, 1, 65_536, "frames of an update"),
     Parameter::integer("decisions_per_update", 10, 1, 1_000_000, "decisions from one update to the next"),
     Parameter::integer("decisions_before", 1_000, 0, 1_000_000_000, "decisions before the first update"),
-    Parameter::integer("updates_per_target", 50, 1, 1_000_000, "updates from one of the target network to the next"),
+    Parameter::integer("updates_per_target", 50, 1, 1_000_000, "updates from one of the target network to the next")
+        .tuned(Tuning::LogInteger { low: 10, high: 500 }),
     Parameter::number(
         "target_share",
         1.0,
@@ -73,7 +75,8 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     ),
     Parameter::integer("memory", 100_000, 16, 100_000_000, "frames that are remembered"),
     Parameter::number("epsilon", 1.0, Range::PROBABILITY, "share of random decisions at the beginning of training"),
-    Parameter::number("epsilon_end", 0.05, Range::PROBABILITY, "share of random decisions in the end"),
+    Parameter::number("epsilon_end", 0.05, Range::PROBABILITY, "share of random decisions in the end")
+        .tuned(Tuning::LogUniform { low: 0.005, high: 0.3 }),
     Parameter::number(
         "epsilon_until",
         0.5,

@@ -10,8 +10,8 @@
 //! 2. Returns over several ticks (`steps`), without correction for the law that acted.
 //! 3. A time limit is no end: what was seen after the last tick is bootstrapped from, or has the value that records tell.
 
-use super::network::{Architecture, Network};
-use super::offline::{self, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
+use super::network::Architecture;
+use super::offline::{self, Fitted, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
 use super::operation::{chosen, huber};
 use super::parameters::read;
 use super::settings;
@@ -69,7 +69,8 @@ impl Objective for FittedQ {
         vec![("", architecture.clone())]
     }
 
-    fn loss(&self, batch: &Frames, online: &[Network], target: &[Network]) -> candle_core::Result<(Tensor, Metrics)> {
+    fn loss(&self, batch: &Frames, fitted: Fitted<'_>) -> candle_core::Result<(Tensor, Metrics)> {
+        let Fitted { online, target, .. } = fitted;
         let beyond = target[0].forward(&batch.beyond)?;
         let best = chosen(&beyond, &best_actions(&beyond, &batch.mask_beyond, 1), 1)?;
         let targets = read(&best, |best| batch.targets(best));
@@ -107,11 +108,9 @@ mod tests {
         agent.snapshot().decide(&seen(&[0, 1], 0), Seed::new(1), &mut decision);
         assert_eq!((decision.actions, decision.propensities), (vec![1, 0], vec![1.0, 1.0]));
         let checkpoint = super::super::checkpoint::Checkpoint::read(&mut bytes.as_slice()).unwrap();
-        let mut learner =
-            OfflineLearner::new(FittedQ {}, OfflineSettings::new(&values, &spec(), 1, Reader::Greedy(0.0)).unwrap());
-        learner.restore(&checkpoint).unwrap();
+        let learner = OfflineLearner::<FittedQ>::restored(&checkpoint).unwrap();
         let mut found = Matrix::default();
-        learner.decider().evaluate(&seen(&[0, 1], 0), &mut found);
+        learner.fitting().decider().evaluate(&seen(&[0, 1], 0), &mut found);
         for (state, known) in best_values().iter().enumerate() {
             for (action, known) in known.iter().enumerate() {
                 let gap = (f64::from(found.get(state, action)) - known).abs();

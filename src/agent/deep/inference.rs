@@ -35,6 +35,8 @@ pub enum Reading {
     All,
     /// Their mean: the value of a distribution by its quantiles.
     Mean,
+    /// None of them, but what the head reads: the last hidden layer, of a network that has one and no streams.
+    Hidden,
 }
 
 /// A frozen network.
@@ -69,23 +71,27 @@ impl Forward {
             layers.push(layer(&format!("trunk.{index}"), inputs));
             inputs = *width;
         }
-        let (weight, bias) = match stream {
-            None => action_weights(architecture, inputs, &get, "head"),
-            Some(width) => {
+        let head = match (reading, stream) {
+            (Reading::Hidden, _) => None,
+            (_, None) => Some(action_weights(architecture, inputs, &get, "head")),
+            (_, Some(width)) => {
                 // The hidden layers of both streams stand below each other, that of the state first.
                 let joined = |what: &str| {
                     [get(format!("value.hidden.{what}")), get(format!("advantage.hidden.{what}"))].concat()
                 };
                 layers.push(Layer::new(inputs, joined("weight"), joined("bias"), architecture.activation));
                 inputs = 2 * width;
-                dueling_weights(architecture, width, &get)
+                Some(dueling_weights(architecture, width, &get))
             }
         };
-        let (weight, bias) = match reading {
-            Reading::All => (weight, bias),
-            Reading::Mean => (means(&weight, inputs, architecture.outputs), means(&bias, 1, architecture.outputs)),
-        };
-        layers.push(Layer::new(inputs, weight, bias, Activation::None));
+        if let Some((weight, bias)) = head {
+            let outputs = architecture.outputs;
+            let (weight, bias) = match reading {
+                Reading::Mean => (means(&weight, inputs, outputs), means(&bias, 1, outputs)),
+                _ => (weight, bias),
+            };
+            layers.push(Layer::new(inputs, weight, bias, Activation::None));
+        }
         let widest = layers.iter().map(Layer::outputs).fold(architecture.inputs(), usize::max);
         let encoder = architecture.encoder.as_ref();
         let encoder = encoder.map(|shape| PlainEncoder::new(shape, &|name: &str| get(format!("encoder.{name}"))));

@@ -12,15 +12,15 @@
 //! 5. Returns over several ticks (`steps`), without correction for the law that acted.
 //! 6. A time limit is no end: what was seen after the last tick is bootstrapped from, or has the value that records tell.
 
-use super::network::{Architecture, Network};
-use super::offline::{self, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
+use super::network::Architecture;
+use super::offline::{self, Fitted, Frames, Objective, OfflineLearner, OfflineSettings, Reader};
 use super::operation::{chosen, huber, log_softmax};
 use super::parameters::read;
 use super::settings;
 use crate::agent::AgentBuild;
 use crate::math;
 use crate::protocol::{Agent, Metrics, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,10 @@ const PARAMETERS: &[Parameter] = &[
         0.7,
         Range { low: 0.0, high: 1.0, low_open: true, high_open: true },
         "expectile τ of what the log's actions are worth: 0.5 is their mean, towards 1 the best of them",
-    ),
-    Parameter::number("temperature", 3.0, Range::NON_NEGATIVE, "β: how much advantage bends the law; 0 clones the log"),
+    )
+    .tuned(Tuning::Uniform { low: 0.5, high: 0.95 }),
+    Parameter::number("temperature", 3.0, Range::NON_NEGATIVE, "β: how much advantage bends the law; 0 clones the log")
+        .tuned(Tuning::LogUniform { low: 0.3, high: 30.0 }),
     Parameter::boolean("greedy", false, "take the most probable action instead of drawing"),
     offline::EPSILON_JUDGED,
     settings::DISCOUNT,
@@ -120,7 +122,8 @@ impl Objective for Iql {
         vec![("actor.", architecture.clone()), ("q.", architecture.clone()), ("v.", architecture.critic())]
     }
 
-    fn loss(&self, batch: &Frames, online: &[Network], target: &[Network]) -> candle_core::Result<(Tensor, Metrics)> {
+    fn loss(&self, batch: &Frames, fitted: Fitted<'_>) -> candle_core::Result<(Tensor, Metrics)> {
+        let Fitted { online, target, .. } = fitted;
         let of_actions = chosen(&target[1].forward(&batch.here)?, &batch.actions, 1)?;
         let of_actions = read(&of_actions, <[f32]>::to_vec);
         let values = online[2].forward(&batch.here)?;

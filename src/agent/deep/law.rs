@@ -32,17 +32,60 @@ impl Policy for EpsilonGreedy {
             let values = probabilities.block_mut(block);
             for lane in 0..rows {
                 let row = first + lane;
-                let (mut best, mut greatest) = (0, f32::NEG_INFINITY);
-                for action in observation.allowed.iter(row) {
-                    let value = values[action][lane];
-                    (best, greatest) = if value > greatest { (action, value) } else { (best, greatest) };
-                }
+                let best = greatest(observation.allowed.iter(row), |action| values[action][lane]);
                 values.iter_mut().for_each(|lanes| lanes[lane] = 0.0);
                 if self.epsilon > 0.0 {
                     let share = self.epsilon / observation.allowed.count(row) as f32;
                     observation.allowed.iter(row).for_each(|action| values[action][lane] = share);
                 }
                 values[best][lane] += 1.0 - self.epsilon;
+            }
+        }
+    }
+}
+
+/// The allowed action of the greatest value; of equals, the first. Where no value is a number, action 0.
+pub(super) fn greatest(allowed: impl Iterator<Item = usize>, mut value: impl FnMut(usize) -> f32) -> usize {
+    let (mut best, mut greatest) = (0, f32::NEG_INFINITY);
+    for action in allowed {
+        let value = value(action);
+        (best, greatest) = if value > greatest { (action, value) } else { (best, greatest) };
+    }
+    best
+}
+
+/// The greedy action of a network that is drawn from several, and a share of random decisions: with n allowed actions,
+/// `floor / n` each, and `1 - floor` times the share of networks that have an action first.
+#[derive(Clone, Debug)]
+pub struct Votes {
+    /// One value for each action, of every network.
+    pub members: Vec<Arc<Forward>>,
+    /// Share of decisions drawn uniformly from allowed actions.
+    pub floor: f32,
+    /// What the networks read.
+    pub views: Views,
+}
+
+impl Policy for Votes {
+    fn views(&self) -> Views {
+        self.views
+    }
+
+    fn probabilities(&self, observation: &Observation, _seed: Seed, probabilities: &mut Matrix) {
+        probabilities.reset(observation.rows(), observation.allowed.actions());
+        let mut values = Matrix::default();
+        for member in &self.members {
+            member.evaluate(observation, &mut values);
+            for row in 0..observation.rows() {
+                let best = greatest(observation.allowed.iter(row), |action| values.get(row, action));
+                probabilities.set(row, best, probabilities.get(row, best) + 1.0);
+            }
+        }
+        let share = (1.0 - self.floor) / self.members.len() as f32;
+        for row in 0..observation.rows() {
+            let even = self.floor / observation.allowed.count(row) as f32;
+            for action in observation.allowed.iter(row) {
+                probabilities.set(row, action, probabilities.get(row, action) * share + even);
             }
         }
     }

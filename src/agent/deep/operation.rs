@@ -3,7 +3,7 @@
 //!
 //! * [`linear`]: x·Wᵀ + b and the activation in one operation. Candle's own bias gradient (`sum(0)`) and ReLU gradient take
 //!   longer than the product itself.
-//! * [`log_softmax`], [`entropy`]: over allowed actions.
+//! * [`log_softmax`], [`entropy`], [`expectation`]: over allowed actions.
 //! * [`chosen`]: the value of the action that was taken.
 //! * [`huber`], [`quantile_huber`]: losses with importance weights.
 //! * [`likelihood`], [`clipped_likelihood`], [`clipped_square`]: losses of laws and of the values beside them.
@@ -22,7 +22,7 @@ pub use choice::chosen;
 pub use dense::{Activation, linear};
 pub use loss::{huber, quantile_huber};
 pub use policy::{clipped_likelihood, clipped_square, likelihood};
-pub use softmax::{FORBIDDEN, Mask, entropy, log_softmax};
+pub use softmax::{FORBIDDEN, Mask, entropy, expectation, log_softmax};
 pub(super) use softmax::{probability, soften};
 
 use candle_core::{CpuStorage, Device, Layout, Result, Shape, Tensor, bail};

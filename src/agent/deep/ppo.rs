@@ -26,7 +26,7 @@ use super::policy_learner::{PolicyLearner, PolicyLoss, PolicySettings};
 use super::settings;
 use crate::agent::AgentBuild;
 use crate::protocol::{Agent, Spec};
-use crate::registry::{Entry, Parameter, Range, Refusal, Values};
+use crate::registry::{Entry, Parameter, Range, Refusal, Tuning, Values};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,8 @@ const PARAMETERS: &[Parameter] = &[
         0.2,
         Range::POSITIVE,
         "the ratio of new to old probability earns nothing beyond 1 ± this",
-    ),
+    )
+    .tuned(Tuning::Uniform { low: 0.1, high: 0.3 }),
     Parameter::optional_number(
         "value_clip",
         Range::POSITIVE,

@@ -17,7 +17,7 @@ use super::value_learner::{ValueLearner, ValueLoss};
 use crate::agent::AgentBuild;
 use crate::protocol::{Agent, Spec};
 use crate::random::Seed;
-use crate::registry::{Entry, Parameter, Refusal, Values};
+use crate::registry::{Entry, Parameter, Refusal, Tuning, Values};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,8 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
     build: AgentBuild { create, load: ValueLearner::<QuantileDqn>::load },
 };
 
-const QUANTILES: Parameter = Parameter::integer("quantiles", 32, 1, 512, "quantiles of the return of each action");
+const QUANTILES: Parameter = Parameter::integer("quantiles", 32, 1, 512, "quantiles of the return of each action")
+    .tuned(Tuning::Integers(&[8, 32, 64]));
 
 /// The keys of `dqn` and one more.
 const PARAMETERS: [Parameter; dqn::PARAMETERS.len() + 1] = {

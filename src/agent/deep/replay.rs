@@ -42,8 +42,8 @@ pub struct ReplaySettings {
 pub struct Replay {
     settings: ReplaySettings,
     frames: Frames,
-    /// Where the next frame goes.
-    head: usize,
+    /// Frames taken in so far, those that were forgotten too.
+    taken: u64,
     ready: Vec<bool>,
     ready_count: usize,
     tree: Option<SumTree>,
@@ -74,7 +74,7 @@ impl Replay {
         Self {
             settings,
             frames: Frames::new(shape),
-            head: 0,
+            taken: 0,
             ready: Vec::new(),
             ready_count: 0,
             tree: settings.alpha.map(|_| SumTree::new(settings.capacity)),
@@ -92,6 +92,27 @@ impl Replay {
     #[must_use]
     pub fn ready(&self) -> usize {
         self.ready_count
+    }
+
+    /// Where the next frame goes.
+    fn head(&self) -> usize {
+        (self.taken % self.settings.capacity as u64) as usize
+    }
+
+    /// The number of a frame in the order in which they were taken in, from 0 on.
+    #[must_use]
+    pub fn number(&self, slot: usize) -> u64 {
+        let head = self.head();
+        let first_of_round = self.taken - head as u64;
+        let number = first_of_round + slot as u64;
+        if slot < head { number } else { number - self.settings.capacity as u64 }
+    }
+
+    /// Slots in use, the oldest frame first.
+    pub fn oldest_first(&self) -> impl Iterator<Item = usize> + use<> {
+        let (slots, head) = (self.frames.len(), self.head());
+        let first = if slots < self.settings.capacity { 0 } else { head };
+        (first..slots).chain(0..first)
     }
 
     /// Stores what a shard lived in a tick; `follows` says of which consumers.
@@ -122,8 +143,8 @@ impl Replay {
     }
 
     fn take_slot(&mut self, observation: &crate::protocol::Observation, row: usize) -> usize {
-        let slot = self.head;
-        self.head = (self.head + 1) % self.settings.capacity;
+        let slot = self.head();
+        self.taken += 1;
         if slot == self.frames.len() {
             self.ready.push(false);
         } else {
@@ -250,7 +271,7 @@ impl Replay {
     pub fn save(&self, name: &str, to: &mut Checkpoint) -> io::Result<()> {
         self.frames.save(&format!("{name}.frames"), to)?;
         to.note(&format!("{name}.settings"), &self.settings)?;
-        to.put(format!("{name}.head"), &[1], &[self.head as u64]);
+        to.put(format!("{name}.taken"), &[1], &[self.taken]);
         let ready: Vec<u8> = self.ready.iter().map(|ready| u8::from(*ready)).collect();
         to.put(format!("{name}.ready"), &[ready.len()], &ready);
         to.put(format!("{name}.priority_max"), &[1], &[self.priority_max]);
@@ -270,8 +291,8 @@ impl Replay {
         let frames = Frames::load(&format!("{name}.frames"), from)?;
         let slots = frames.len();
         let ready: Vec<u8> = from.take(&format!("{name}.ready"), slots)?;
-        let head = from.take::<u64>(&format!("{name}.head"), 1)?[0] as usize;
-        if settings.capacity < slots || settings.capacity == 0 || head > slots || settings.steps == 0 {
+        let taken = from.take::<u64>(&format!("{name}.taken"), 1)?[0];
+        if settings.capacity == 0 || slots as u64 != taken.min(settings.capacity as u64) || settings.steps == 0 {
             return Err(invalid(format!("the replay `{name}` does not fit its capacity")));
         }
         let ready: Vec<bool> = ready.into_iter().map(|ready| ready == 1).collect();
@@ -282,7 +303,7 @@ impl Replay {
         }
         let priority_max = from.take(&format!("{name}.priority_max"), 1)?[0];
         let ready_count = ready.iter().filter(|ready| **ready).count();
-        Ok(Self { settings, frames, head, ready, ready_count, tree, priority_max })
+        Ok(Self { settings, frames, taken, ready, ready_count, tree, priority_max })
     }
 }
 

@@ -3,15 +3,16 @@
 use super::encoder::{EncoderKind, EncoderShape};
 use super::network::{Actions, Architecture, Scheme};
 use super::operation::Activation;
-use crate::protocol::{Events, Observation, Spec, Transitions};
-use crate::registry::{Kind, Parameter, Range, Refusal, Values};
+use crate::protocol::{Ending, Events, Observation, Spec, Transitions};
+use crate::registry::{Kind, Parameter, Range, Refusal, Tuning, Values};
 
 /// Widths of the dense layers.
 pub(super) const HIDDEN: Parameter = Parameter::of(
     "hidden",
     Kind::Integers { default: Some(&[128, 128]), minimum: 1, maximum: 4_096 },
     "widths of the dense layers, from the features to the head",
-);
+)
+.tuned(Tuning::Lists(&[&[64], &[64, 64], &[128, 128], &[256, 256]]));
 
 /// What follows each dense layer.
 pub(super) const ACTIVATION: Parameter =
@@ -39,8 +40,13 @@ pub(super) const ENCODER_WIDTH: Parameter =
     Parameter::integer("encoder_width", 32, 1, 96, "numbers that the encoder makes of the last events");
 
 /// The step of the optimiser.
-pub(super) const LEARNING_RATE: Parameter =
-    Parameter::number("learning_rate", 2.5e-4, Range::POSITIVE, "step of the optimiser at the beginning");
+pub(super) const LEARNING_RATE: Parameter = learning_rate(2.5e-4);
+
+/// The step of the optimiser, with a default of its own.
+pub(super) const fn learning_rate(default: f64) -> Parameter {
+    Parameter::number("learning_rate", default, Range::POSITIVE, "step of the optimiser at the beginning")
+        .tuned(Tuning::LogUniform { low: 3e-5, high: 3e-3 })
+}
 
 /// The step of the optimiser at the end.
 pub(super) const LEARNING_RATE_END: Parameter = Parameter::number(
@@ -73,8 +79,10 @@ pub(super) const REWARD_SCALE: Parameter = Parameter::number(
 pub(super) const DISCOUNT: Parameter = Parameter::optional_number(
     "discount",
     Range::closed(0.0, 1.0),
-    "discount factor per tick; that of the scenario if absent. What records tell of the time beyond the horizon counts with that one only",
-);
+    "discount factor per tick; that of the scenario if absent. What records tell of the time beyond the horizon counts \
+     with that one only",
+)
+.tuned(Tuning::Uniform { low: 0.8, high: 0.999 });
 
 /// Refuses a market that shows nothing that a network could read.
 pub(super) fn readable(values: &Values, spec: &Spec) -> Result<(), Refusal> {
@@ -121,7 +129,7 @@ pub(super) fn remembered(architecture: &Architecture) -> usize {
 }
 
 /// What of an observation cannot be learned from, if anything: a number that is none.
-pub(super) fn fault(observation: &Observation) -> Option<&'static str> {
+fn fault(observation: &Observation) -> Option<&'static str> {
     let features = &observation.features;
     let sound =
         (0..features.rows()).all(|row| (0..features.columns()).all(|column| features.get(row, column).is_finite()));
@@ -131,4 +139,10 @@ pub(super) fn fault(observation: &Observation) -> Option<&'static str> {
 /// What of a batch cannot be learned from, if anything.
 pub(super) fn fault_of(batch: &Transitions<'_>) -> Option<&'static str> {
     if batch.rewards.iter().all(|reward| reward.is_finite()) { fault(batch.observation) } else { Some("a reward") }
+}
+
+/// What of an ending cannot be learned from, if anything.
+pub(super) fn fault_of_ending(ending: &Ending<'_>) -> Option<&'static str> {
+    let known = ending.beyond.is_none_or(|beyond| beyond.values.iter().all(|value| value.is_finite()));
+    fault(ending.observation).or((!known).then_some("a value beyond the horizon"))
 }

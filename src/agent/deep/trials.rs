@@ -5,8 +5,8 @@ use crate::matrix::Matrix;
 use crate::protocol::{
     ActionBits, ActionSpace, Agent, Decision, Ending, Feature, Observation, Spec, TrainingPlan, Transitions,
 };
-use crate::random::Seed;
-use crate::registry::{Entry, Values};
+use crate::random::{Purpose, Seed};
+use crate::registry::{Entry, Value, Values};
 
 pub(super) const CONSUMERS: u32 = 24;
 pub(super) const SPEC_ACTIONS: usize = 3;
@@ -93,4 +93,64 @@ pub(super) fn train(
         }
         agent.end_episode(&Ending { observation: &seen(&states, 20), beyond: None }, seed.derive(2, 0)).unwrap();
     }
+}
+
+/// Lets a bandit decide for all consumers, half of them in either state, over so many ticks. An action earns its reward in a
+/// state, and noise that is uniform within a half.
+pub(super) fn play(agent: &mut dyn Agent, ticks: std::ops::Range<u32>, rewards: [[f32; 2]; 2]) {
+    let mut decision = Decision::default();
+    let states: Vec<usize> = (0..CONSUMERS as usize).map(|consumer| consumer % 2).collect();
+    for tick in ticks {
+        let seed = Seed::new(11);
+        let observation = seen(&states, tick);
+        agent.decide(&observation, seed, &mut decision);
+        let mut stream = seed.stream(Purpose::Problem, tick, 0);
+        let earned = states.iter().zip(&decision.actions);
+        let earned = earned.map(|(state, action)| rewards[*state][usize::from(*action)] + stream.uniform() - 0.5);
+        let rewards: Vec<f32> = earned.collect();
+        let batch = Transitions {
+            observation: &observation,
+            actions: &decision.actions,
+            propensities: &decision.propensities,
+            rewards: &rewards,
+            terminated: &[],
+        };
+        agent.learn(&batch, seed.derive(1, tick)).unwrap();
+    }
+}
+
+/// What an agent saves.
+pub(super) fn saved(agent: &dyn Agent) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    agent.save(&mut bytes).unwrap();
+    bytes
+}
+
+/// A bandit that is saved and brought back in the middle leaves the same bytes as one that is not.
+pub(super) fn assert_resumes(entry: &Entry<AgentBuild>, values: &Values) {
+    let run = |pause: Option<u32>| {
+        let mut agent = made_of(entry, values);
+        for part in 0..4 {
+            play(agent.as_mut(), part * 7..part * 7 + 7, [[1.0, 0.0], [0.0, 1.0]]);
+            if pause == Some(part) {
+                agent = (entry.build.load)(&mut saved(agent.as_ref()).as_slice()).unwrap();
+            }
+        }
+        saved(agent.as_ref())
+    };
+    let whole = run(None);
+    assert!(run(Some(0)) == whole && run(Some(2)) == whole);
+    assert!((entry.build.load)(&mut &whole[..whole.len() / 2]).is_err());
+}
+
+/// Keys of a small bandit that is trained every ten ticks.
+pub(super) fn quick_bandit(entry: &Entry<AgentBuild>) -> Values {
+    Values::defaults(entry.parameters)
+        .with("hidden", Value::Integers(vec![8]))
+        .with("learning_rate", Value::Number(1e-2))
+        .with("batch", Value::Integer(32))
+        .with("decisions_before", Value::Integer(48))
+        .with("decisions_per_training", Value::Integer(240))
+        .with("updates_per_training", Value::Integer(60))
+        .with("memory", Value::Integer(1_000))
 }

@@ -15,6 +15,7 @@ use super::network::{Architecture, Network};
 use super::normaliser::{Normaliser, Scaling};
 use super::operation::{Mask, chosen};
 use super::optimizer::{Adam, Settings};
+use super::pace::Pace;
 use super::parameters::{Parameters, read};
 use super::replay::{Replay, ReplaySettings, Sample};
 use super::schedule::Schedule;
@@ -31,8 +32,6 @@ use std::sync::Arc;
 
 /// Seed of the draw that says whom memory follows.
 const FOLLOWING: Seed = Seed::new(0x6d65_6d6f_7279);
-/// Decisions that schedules reckon with where nobody tells how many come.
-const UNTOLD_DECISIONS: u64 = 500_000;
 
 /// How far an agent's predictions are from their targets.
 pub trait ValueLoss: Clone + Debug + PartialEq + Send + Sync + Serialize + DeserializeOwned + 'static {
@@ -87,9 +86,8 @@ pub struct ValueSettings {
 /// What has happened so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Counters {
-    decisions: u64,
+    pace: Pace,
     updates: u64,
-    planned: Option<u64>,
 }
 
 /// The agent that a loss makes.
@@ -185,11 +183,6 @@ impl<L: ValueLoss> ValueLearner<L> {
         Forward::new(architecture, &weights, "", self.scaling.clone(), Reading::All)
     }
 
-    fn progress(&self) -> f64 {
-        let planned = self.counters.planned.unwrap_or(UNTOLD_DECISIONS).max(1);
-        self.counters.decisions as f64 / planned as f64
-    }
-
     fn views(&self) -> Views {
         Views { features: true, events: self.settings.architecture.encoder.is_some() }
     }
@@ -211,30 +204,25 @@ impl<L: ValueLoss> ValueLearner<L> {
         Diverged { agent: L::NAME.into(), quantity: quantity.into() }
     }
 
-    /// Updates that are due by now.
-    fn due(&self) -> u64 {
-        let since = self.counters.decisions.saturating_sub(self.settings.decisions_before);
-        (since / self.settings.decisions_per_update.max(1)).saturating_sub(self.counters.updates)
-    }
-
     /// All updates that are due; the figures of the last.
     fn catch_up(&mut self, seed: Seed) -> Result<Metrics, Diverged> {
         let mut metrics = Metrics::new();
-        for _ in 0..self.due() {
+        let Counters { pace, updates } = self.counters;
+        for _ in 0..pace.due(self.settings.decisions_before, self.settings.decisions_per_update, updates) {
             if self.replay.ready() == 0 {
                 break;
             }
             metrics = self.update(seed)?;
         }
         if !metrics.is_empty() {
-            metrics.push(("epsilon", self.settings.epsilon.at(self.progress())));
+            metrics.push(("epsilon", self.settings.epsilon.at(self.counters.pace.progress())));
         }
         self.refresh();
         Ok(metrics)
     }
 
     fn update(&mut self, seed: Seed) -> Result<Metrics, Diverged> {
-        let progress = self.progress();
+        let progress = self.counters.pace.progress();
         let beta = self.settings.beta.at(progress);
         let sample = self.replay.sample(self.settings.batch_rows, beta, seed, self.counters.updates as u32);
         let targets = self.targets(&sample);
@@ -332,7 +320,7 @@ impl<L: ValueLoss> Policy for ValueLearner<L> {
     }
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {
-        let epsilon = self.settings.epsilon.at(self.progress());
+        let epsilon = self.settings.epsilon.at(self.counters.pace.progress());
         self.law(epsilon).probabilities(observation, seed, probabilities);
     }
 }
@@ -343,7 +331,7 @@ impl<L: ValueLoss> Agent for ValueLearner<L> {
     }
 
     fn begin_training(&mut self, plan: &TrainingPlan) {
-        self.counters.planned = Some(self.counters.decisions + plan.decisions());
+        self.counters.pace.plan(plan);
     }
 
     fn learn(&mut self, batch: &Transitions<'_>, seed: Seed) -> Result<Metrics, Diverged> {
@@ -355,14 +343,12 @@ impl<L: ValueLoss> Agent for ValueLearner<L> {
         }
         let follows = self.follows();
         self.replay.push(batch, follows);
-        self.counters.decisions += batch.actions.len() as u64;
+        self.counters.pace.advance(batch.actions.len());
         self.catch_up(seed)
     }
 
     fn end_episode(&mut self, ending: &Ending<'_>, seed: Seed) -> Result<Metrics, Diverged> {
-        let known = ending.beyond.is_none_or(|beyond| beyond.values.iter().all(|value| value.is_finite()));
-        if let Some(quantity) = settings::fault(ending.observation).or((!known).then_some("a value beyond the horizon"))
-        {
+        if let Some(quantity) = settings::fault_of_ending(ending) {
             return Err(Self::diverged(quantity));
         }
         let follows = self.follows();

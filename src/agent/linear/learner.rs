@@ -32,13 +32,52 @@ impl<L: Law> Learner<L> {
         Ok(Box::new(agent))
     }
 
-    /// Calls `visit` with every row in turn; stops where it returns false.
+    /// What it has learned.
+    #[cfg(feature = "deep")]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The law of rows with these features in place of those of the observation.
+    pub fn probabilities_of(
+        &self,
+        features: &Matrix,
+        observation: &Observation,
+        seed: Seed,
+        probabilities: &mut Matrix,
+    ) {
+        let actions = self.model.actions();
+        probabilities.reset(observation.rows(), actions);
+        let mut law = self.model.action_room();
+        self.for_each_row(features, observation, seed, |row| {
+            let law = &mut law.as_flattened_mut()[..actions];
+            law.fill(0.0);
+            self.law.fill(row, law);
+            probabilities.set_row(row.index, law);
+            true
+        });
+    }
+
+    /// Forgets all that was learned; `ridge` is the prior precision that it begins with again.
+    #[cfg(feature = "deep")]
+    pub fn restart(&mut self, ridge: f64) {
+        self.learned = 0;
+        self.model.reset(ridge);
+    }
+
+    /// Calls `visit` with every row of these features in turn; stops where it returns false.
     #[inline]
-    fn for_each_row(&self, observation: &Observation, seed: Seed, mut visit: impl FnMut(&mut Row<'_>) -> bool) {
+    fn for_each_row(
+        &self,
+        features: &Matrix,
+        observation: &Observation,
+        seed: Seed,
+        mut visit: impl FnMut(&mut Row<'_>) -> bool,
+    ) {
         let mut scratch = self.model.scratch(observation.rows());
         let mut scores = self.model.action_room();
         for index in 0..observation.rows() {
-            self.model.open_row(&observation.features, index, observation.rows(), &mut scratch);
+            self.model.open_row(features, index, observation.rows(), &mut scratch);
             let (model, learned) = (&self.model, self.learned);
             let mut row = Row { model, scratch: &mut scratch, scores: &mut scores, observation, index, seed, learned };
             if !visit(&mut row) {
@@ -54,23 +93,14 @@ impl<L: Law> Policy for Learner<L> {
     }
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {
-        let actions = self.model.actions();
-        probabilities.reset(observation.rows(), actions);
-        let mut law = self.model.action_room();
-        self.for_each_row(observation, seed, |row| {
-            let law = &mut law.as_flattened_mut()[..actions];
-            law.fill(0.0);
-            self.law.fill(row, law);
-            probabilities.set_row(row.index, law);
-            true
-        });
+        self.probabilities_of(&observation.features, observation, seed, probabilities);
     }
 
     fn decide(&self, observation: &Observation, seed: Seed, decision: &mut Decision) {
         decision.reset(observation.rows());
         let mut decided = 0;
         let actions = &mut decision.actions;
-        self.for_each_row(observation, seed, |row| {
+        self.for_each_row(&observation.features, observation, seed, |row| {
             let certain = self.law.certain(row);
             if let Some(action) = certain {
                 actions[row.index] = action as u16;

@@ -7,7 +7,7 @@ use crate::random::Seed;
 
 /// The law while it gathers.
 #[derive(Clone, Debug)]
-pub(super) struct Gathering {
+pub(in super::super) struct Gathering {
     pub contact_share: Option<f64>,
     pub views: Views,
 }
@@ -41,7 +41,7 @@ impl Policy for Gathering {
 
 /// The law as it stands.
 #[derive(Clone, Debug)]
-pub(super) enum Law {
+pub(in super::super) enum Law {
     Gathering(Gathering),
     Greedy(EpsilonGreedy),
     SoftMax(Categorical),

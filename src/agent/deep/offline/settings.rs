@@ -1,15 +1,14 @@
 //! Keys that agents which learn from a log share, and what they say.
 
 use super::super::frames::FrameShape;
-use super::super::network::{Architecture, Scheme};
-use super::super::optimizer::Settings;
-use super::super::replay::ReplaySettings;
-use super::super::schedule::Schedule;
-use super::super::settings;
+use super::super::objective::FittingSettings;
 use crate::protocol::Spec;
 use crate::random::Seed;
-use crate::registry::{Parameter, Range, Refusal, Values};
+use crate::registry::{Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
+
+/// Seed of the draw that says whom memory follows.
+const FOLLOWING: Seed = Seed::new(0x006f_6666_6c69_6e65);
 
 pub(in super::super) const BATCH: Parameter = Parameter::integer("batch", 256, 1, 65_536, "frames of an update");
 pub(in super::super) const UPDATES: Parameter =
@@ -17,7 +16,8 @@ pub(in super::super) const UPDATES: Parameter =
 pub(in super::super) const MEMORY: Parameter =
     Parameter::integer("memory", 1_000_000, 16, 100_000_000, "frames of the log that are remembered");
 pub(in super::super) const STEPS: Parameter =
-    Parameter::integer("steps", 1, 1, 100, "ticks of a return before the value of what follows");
+    Parameter::integer("steps", 1, 1, 100, "ticks of a return before the value of what follows")
+        .tuned(Tuning::Integers(&[1, 2, 3, 5]));
 pub(in super::super) const UPDATES_PER_TARGET: Parameter =
     Parameter::integer("updates_per_target", 200, 1, 1_000_000, "updates from one of the target network to the next");
 pub(in super::super) const TARGET_SHARE: Parameter = Parameter::number(
@@ -46,73 +46,33 @@ pub enum Reader {
     SoftMax,
 }
 
-/// How it is fitted.
+/// When it is fitted, and how it acts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OfflineSettings {
-    pub(super) architecture: Architecture,
-    pub(super) replay: ReplaySettings,
-    pub(super) optimizer: Settings,
-    pub(super) learning_rate: Schedule,
-    pub(super) batch_rows: usize,
+    pub(super) capacity: usize,
     pub(super) updates: u64,
-    pub(super) updates_per_target: u64,
-    pub(super) target_share: f64,
-    pub(super) normalise: bool,
-    pub(super) reward_scale: f64,
     pub(super) reader: Reader,
     pub(super) contact_share: Option<f64>,
-    /// Share of consumers that memory follows.
-    pub(super) followed: f64,
 }
+
+/// What an agent is made of, beside its objective.
+pub type Parts = (OfflineSettings, FittingSettings, FrameShape, Seed);
 
 impl OfflineSettings {
     /// From the keys that agents of this kind share; those that look ahead no further have none for it.
     ///
     /// # Errors
     /// Where the market shows no features.
-    pub fn new(
-        values: &Values,
-        spec: &Spec,
-        outputs: usize,
-        reader: Reader,
-    ) -> Result<(Self, FrameShape, Seed), Refusal> {
-        if spec.features.is_empty() {
-            return Err(Refusal::new(
-                values,
-                settings::HIDDEN.name,
-                "this market shows no features, so that a network has nothing to read",
-                "take a bandit that looks at no feature, such as `ucb1`",
-            ));
-        }
-        let capacity = values.integer(MEMORY.name) as usize;
-        let architecture = settings::architecture(values, spec, outputs, false, Scheme::Kaiming);
-        let shape = FrameShape::of(spec, settings::remembered(&architecture));
-        let rate = values.number(settings::LEARNING_RATE.name);
-        let to = rate * values.number(settings::LEARNING_RATE_END.name);
+    pub fn new(values: &Values, spec: &Spec, outputs: usize, reader: Reader) -> Result<Parts, Refusal> {
+        let (fitting, shape, seed) = FittingSettings::of(values, spec, outputs)?;
         let settings = Self {
-            replay: ReplaySettings {
-                capacity,
-                steps: values.optional_integer(STEPS.name).unwrap_or(1) as usize,
-                discount: values.optional_number(settings::DISCOUNT.name).unwrap_or(spec.discount),
-                alpha: None,
-            },
-            architecture,
-            optimizer: Settings {
-                norm_max: Some(values.number(settings::GRADIENT_NORM_MAX.name)),
-                ..Settings::default()
-            },
-            learning_rate: Schedule::Linear { from: rate, to, until: 1.0 },
-            batch_rows: values.integer(BATCH.name) as usize,
+            capacity: fitting.replay.capacity,
             updates: values.integer(UPDATES.name) as u64,
-            updates_per_target: values.optional_integer(UPDATES_PER_TARGET.name).unwrap_or(1) as u64,
-            target_share: values.optional_number(TARGET_SHARE.name).unwrap_or(1.0),
-            normalise: values.boolean(settings::NORMALISE.name),
-            reward_scale: values.optional_number(settings::REWARD_SCALE.name).unwrap_or(1.0),
             reader,
             contact_share: values.optional_number(CONTACT_SHARE.name),
-            followed: share_of(capacity, 1, spec.horizon, spec.consumers),
         };
-        Ok((settings, shape, Seed::new(values.integer(NETWORK_SEED.name) as u64)))
+        let followed = share_of(settings.capacity, 1, spec.horizon, spec.consumers);
+        Ok((settings, FittingSettings { followed: (FOLLOWING, followed), ..fitting }, shape, seed))
     }
 }
 

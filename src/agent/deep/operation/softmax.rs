@@ -151,6 +151,52 @@ impl CustomOp1 for Entropy {
     }
 }
 
+/// Expected value of each row, from its log-probabilities and as many values; that of what is forbidden may be anything.
+///
+/// # Errors
+/// Where the argument is no matrix, or the values are not as many.
+pub fn expectation(log_probabilities: &Tensor, values: &[f32]) -> Result<Tensor> {
+    log_probabilities.contiguous()?.apply_op1(Expectation(values.into()))
+}
+
+struct Expectation(Arc<[f32]>);
+
+/// p v, and 0 where nothing has the probability.
+#[inline(always)]
+fn share(log_probability: f32, value: f32) -> f32 {
+    if log_probability == FORBIDDEN { 0.0 } else { math::exp(log_probability) * value }
+}
+
+impl CustomOp1 for Expectation {
+    fn name(&self) -> &'static str {
+        "expectation"
+    }
+
+    fn cpu_fwd(&self, log_probabilities: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (rows, actions) = layout.shape().dims2()?;
+        let all = values(log_probabilities, layout)?;
+        if all.len() != self.0.len() {
+            bail!("{} values are given for {} log-probabilities", self.0.len(), all.len());
+        }
+        let of_row = |(logs, values): (&[f32], &[f32])| {
+            logs.iter().zip(values).fold(0.0, |sum, (log, value)| sum + share(*log, *value))
+        };
+        let rows_of = all.chunks_exact(actions).zip(self.0.chunks_exact(actions));
+        Ok((CpuStorage::F32(rows_of.map(of_row).collect()), rows.into()))
+    }
+
+    /// p v for each log-probability.
+    fn bwd(&self, log_probabilities: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let (mut all, gradients) = (dense(log_probabilities)?, dense(gradient)?);
+        let (_, actions) = log_probabilities.dims2()?;
+        let rows = all.chunks_exact_mut(actions).zip(self.0.chunks_exact(actions));
+        for ((row, values), gradient) in rows.zip(gradients) {
+            row.iter_mut().zip(values).for_each(|(log, value)| *log = gradient * share(*log, *value));
+        }
+        Ok(Some(like(log_probabilities.shape(), all)?))
+    }
+}
+
 fn dense(tensor: &Tensor) -> Result<Vec<f32>> {
     tensor.flatten_all()?.to_vec1::<f32>()
 }
@@ -212,6 +258,21 @@ mod tests {
         assert_gradients(&[&logits], of_logs, 5e-3);
         let of_entropy = || entropy(&log_softmax(&logits, &mask).unwrap()).unwrap().sum_all().unwrap();
         assert_gradients(&[&logits], of_entropy, 5e-3);
+        let values = [0.5, -1.0, 2.0, 0.25, 1.0, -0.5, f32::NAN, 2.0];
+        let of_values = || expectation(&log_softmax(&logits, &mask).unwrap(), &values).unwrap().sum_all().unwrap();
+        assert_gradients(&[&logits], of_values, 5e-3);
+    }
+
+    /// Even odds of 1 and 3, and of what is forbidden nothing.
+    #[test]
+    fn the_expected_value_of_a_fair_coin_is_its_mean() {
+        let logits = Tensor::from_vec(vec![3f32, 9.0, 3.0], (1, 3), &candle_core::Device::Cpu).unwrap();
+        let mut allowed = ActionBits::all(1, 3);
+        allowed.forbid(0, 1);
+        let laws = log_softmax(&logits, &Mask::of(&allowed)).unwrap();
+        let mean = expectation(&laws, &[1.0, f32::INFINITY, 3.0]).unwrap().to_vec1::<f32>().unwrap()[0];
+        assert!((mean - 2.0).abs() < 1e-6);
+        assert!(expectation(&laws, &[1.0]).is_err());
     }
 
     #[test]

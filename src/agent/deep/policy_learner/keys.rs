@@ -8,7 +8,7 @@ use super::super::settings;
 use super::{PolicyLearner, PolicyLoss};
 use crate::protocol::{Agent, Spec};
 use crate::random::Seed;
-use crate::registry::{Kind, Parameter, Range, Refusal, Values};
+use crate::registry::{Kind, Parameter, Range, Refusal, Tuning, Values};
 use serde::{Deserialize, Serialize};
 
 /// Gain of the actor's head, so that the first law is nearly uniform.
@@ -21,7 +21,8 @@ pub(in crate::agent::deep) const HIDDEN: Parameter = Parameter::of(
     settings::HIDDEN.name,
     Kind::Integers { default: Some(&[64, 64]), minimum: 1, maximum: 4_096 },
     "widths of the dense layers of either network, from the features to the head",
-);
+)
+.tuned(Tuning::Lists(&[&[32, 32], &[64, 64], &[128, 128]]));
 
 /// What follows each dense layer.
 pub(in crate::agent::deep) const ACTIVATION: Parameter =
@@ -73,11 +74,13 @@ pub(in crate::agent::deep) const fn lambda(default: f64) -> Parameter {
         Range::PROBABILITY,
         "how far advantages look at rewards before they trust the values of states; 1 is to the end of the rollout",
     )
+    .tuned(Tuning::Uniform { low: 0.8, high: 1.0 })
 }
 
 /// Weight of the entropy.
 pub(in crate::agent::deep) const fn entropy_share(default: f64) -> Parameter {
     Parameter::number("entropy_share", default, Range::NON_NEGATIVE, "weight of the law's entropy in the loss")
+        .tuned(Tuning::LogUniform { low: 1e-4, high: 0.1 })
 }
 
 /// Weight of the value's loss.
