@@ -12,22 +12,23 @@
 //! exceeded: projected dual ascent, with a part proportional to the present excess that damps its swings (Stooke, Achiam &
 //! Abbeel 2020, *Responsive safety in reinforcement learning by PID Lagrangian methods*, algorithm 2).
 //!
-//! **The prices are features of what the inner agent sees**, and while training each consumer has prices of their own,
-//! between 0 and twice those that stand. So experience stays true when prices move, whatever remembers it, and one agent
+//! **The prices are features of what the inner agent sees**, and while training half of the consumers have prices of their
+//! own, between 0 and twice those that stand. So experience stays true when prices move, whatever remembers it, and one agent
 //! knows what to do at every price. A judged policy uses that: where the market shows `budget_left_share`, its price in each
-//! tick is the one at which the rest of the budget would be spent by the end ([`demand`]).
+//! tick is the one at which the rest of the budget would be spent by the end ([`demand`]). What would be spent is seen on the
+//! other half, who live every market of training under the law as it would be judged.
 //!
 //! Differences from the sources:
 //! 1. The excess of a budget in a tick is what the frozen law of the inner agent would spend at the price that stands, by
 //!    its probabilities, over `budget` / horizon less 1; not what exploration happened to spend. An excess counts at most 1.
-//! 2. While training, paid messages are thinned out so that exploration lasts to the end of a market: each is kept with the
+//! 2. While exploring, paid messages are thinned out so that exploration lasts to the end of a market: each is kept with the
 //!    probability that an even use of what is left allows, else nothing is sent. Recorded propensities are those of the
 //!    thinned law. An agent that learns on its own law sees more waiting than it chose.
 //! 3. No derivative part: rates of a tick are noisy.
 //! 4. Costs are the declared costs of sending, and `coupon_costs` where given. What the market itself counts against its
 //!    budget is sending alone.
-//! 5. An inner agent that looks at no features learns at the prices that stand; it has one law for all prices, and a budget
-//!    is then held by thinning messages out.
+//! 5. An inner agent that looks at no features has one law for all prices. It learns at `budget_price`, which stays, and its
+//!    budget is held by thinning messages out; the other prices are those that stand.
 //! 6. Opt-outs are those of the tick that a message was sent in. Only a market tells them: on a log nothing is charged.
 //! 7. Parity and opt-outs are held at the last prices of training; nothing of them is shown while a policy is judged.
 
@@ -44,7 +45,7 @@ use crate::protocol::{Agent, Diverged, Ending, Metrics, Observation, Policy, Tra
 use crate::random::Seed;
 use crate::registry::find;
 use demand::STEPS;
-use limits::{Limits, Prices};
+use limits::{Limits, Prices, is_rehearsed};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -65,6 +66,15 @@ struct State {
     in_force: [f64; 3],
     /// The tick that is learned from, and the consumer that its last batch began with.
     open: Option<(u32, u32)>,
+}
+
+/// Which prices and paces are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Force {
+    /// Those of the next decision.
+    Present,
+    /// Those of the tick that is learned from.
+    Past,
 }
 
 /// An agent within limits.
@@ -118,9 +128,24 @@ fn thin(costs: &[f64], probabilities: &mut Matrix, keep: impl Fn(usize) -> f32) 
 }
 
 impl Lagrangian {
-    /// The prices of a row while training.
-    fn training_prices(&self, prices: Prices, observation: &Observation) -> impl Fn(usize) -> Prices {
-        move |row| self.state.limits.spread(prices, observation.consumer_ids[row])
+    /// The prices and shares kept of each row while training: paced for those who are rehearsed, spread for the others.
+    fn training(&self, prices: Prices, force: Force, observation: &Observation) -> Vec<(Prices, f32)> {
+        let limits = &self.state.limits;
+        let paces = limits.budget.as_ref().map(|budget| match force {
+            Force::Present => (budget, budget.unheld, budget.paces(&budget.demand, prices.budget, observation)),
+            Force::Past => {
+                (budget, budget.unheld_in_force, budget.paces(&budget.demand_in_force, prices.budget, observation))
+            }
+        });
+        let of_row = |row: usize| match (is_rehearsed(observation.consumer_ids[row]), &paces) {
+            (true, Some((_, _, paces))) => (Prices { budget: paces[row].price, ..prices }, paces[row].keep),
+            (true, None) => (prices, 1.0),
+            (false, paces) => {
+                let keep = paces.as_ref().map_or(1.0, |(budget, unheld, _)| budget.keep(*unheld, observation, row));
+                (limits.spread(prices, observation.consumer_ids[row]), keep)
+            }
+        };
+        (0..observation.rows()).map(of_row).collect()
     }
 
     fn views(&self) -> Views {
@@ -131,8 +156,8 @@ impl Lagrangian {
     fn spending(&self, observation: &Observation, seed: Seed) -> ([f64; STEPS + 1], usize) {
         let (mut sums, limits) = ([0.0; STEPS + 1], &self.state.limits);
         let Some(budget) = &limits.budget else { return (sums, 0) };
-        let stride = observation.rows().div_ceil(ASKED_ROWS).max(1);
-        let rows: Vec<usize> = (0..observation.rows()).step_by(stride).collect();
+        let rows = (0..observation.rows()).filter(|row| is_rehearsed(observation.consumer_ids[*row]));
+        let rows: Vec<usize> = rows.take(ASKED_ROWS).collect();
         let mut sample = Observation::default();
         sample.select(observation, &rows);
         let (law, mut probabilities) = (self.inner.snapshot(), Matrix::default());
@@ -167,10 +192,16 @@ impl Policy for Lagrangian {
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut Matrix) {
         let limits = &self.state.limits;
-        let seen = with_prices(limits, observation, self.training_prices(limits.prices(), observation));
+        let rows = self.training(limits.prices(), Force::Present, observation);
+        let seen = with_prices(limits, observation, |row| rows[row].0);
         self.inner.probabilities(&seen, seed, probabilities);
+        let mut judged = Matrix::default();
+        self.inner.snapshot().probabilities(&seen, seed, &mut judged);
+        for row in (0..observation.rows()).filter(|row| is_rehearsed(observation.consumer_ids[*row])) {
+            (0..judged.columns()).for_each(|action| probabilities.set(row, action, judged.get(row, action)));
+        }
         if let Some(budget) = &limits.budget {
-            thin(&budget.costs, probabilities, |row| budget.keep(budget.unheld, observation, row));
+            thin(&budget.costs, probabilities, |row| rows[row].1);
         }
     }
 }
@@ -193,27 +224,23 @@ impl Agent for Lagrangian {
         };
         let of_row = |row: usize| opt_outs.iter().filter(|id| **id == observation.consumer_ids[row]).count() as u32;
         let limits = &self.state.limits;
-        let row_prices = self.training_prices(prices, observation);
+        let rows = self.training(prices, if is_first { Force::Present } else { Force::Past }, observation);
         let rewards: Vec<f32> = (0..batch.actions.len())
             .map(|row| {
                 let lost = if opt_outs.is_empty() { 0 } else { of_row(row) };
-                let charge = limits.charge(row_prices(row), observation, row, batch.actions[row], lost);
+                let charge = limits.charge(rows[row].0, observation, row, batch.actions[row], lost);
                 (f64::from(batch.rewards[row]) - charge) as f32
             })
             .collect();
-        let seen = with_prices(limits, observation, &row_prices);
-        let unheld =
-            limits.budget.as_ref().map_or(0.0, |budget| if is_first { budget.unheld } else { budget.unheld_in_force });
-        let keeps: Vec<f32> = match &limits.budget {
-            Some(budget) => (0..batch.actions.len()).map(|row| budget.keep(unheld, observation, row)).collect(),
-            None => Vec::new(),
-        };
-        drop(row_prices);
+        let seen = with_prices(limits, observation, |row| rows[row].0);
+        let keep = |(row, consumer): (usize, &u32)| (!is_rehearsed(*consumer)).then_some(rows[row].1);
+        let keeps: Vec<Option<f32>> = observation.consumer_ids.iter().enumerate().map(keep).collect();
         let priced = Transitions { observation: &seen, rewards: &rewards, ..*batch };
         let mut metrics = self.inner.learn(&priced, seed)?;
         if begins {
             if let Some(budget) = &mut self.state.limits.budget {
                 budget.unheld_in_force = budget.unheld;
+                budget.demand_in_force = budget.demand.clone();
             }
             if let Some((tick, _)) = self.state.open {
                 self.state.limits.close(tick, is_other_market);
@@ -259,7 +286,8 @@ impl Agent for Lagrangian {
             let limits = &self.state.limits;
             let [budget, opt_outs, parity] = self.state.in_force;
             let prices = Prices { budget, opt_outs, parity };
-            let seen = with_prices(limits, ending.observation, self.training_prices(prices, ending.observation));
+            let rows = self.training(prices, Force::Past, ending.observation);
+            let seen = with_prices(limits, ending.observation, |row| rows[row].0);
             metrics = self.inner.end_episode(&Ending { observation: &seen, ..*ending }, seed)?;
         }
         metrics.extend(self.state.limits.metrics());
@@ -328,12 +356,7 @@ impl Policy for Frozen {
         let Some(budget) = &limits.budget else {
             return self.inner.probabilities(&with_prices(limits, observation, |_| prices), seed, probabilities);
         };
-        // All rows of a market see the same share left, so that a pace is mostly that of the row before.
-        let mut paces: Vec<demand::Pace> = Vec::with_capacity(observation.rows());
-        for row in 0..observation.rows() {
-            let same = row > 0 && budget.shows_the_same(observation, row);
-            paces.push(if same { paces[row - 1] } else { budget.pace(observation, row) });
-        }
+        let paces = budget.paces(&budget.demand, prices.budget, observation);
         let of_row = |row: usize| Prices { budget: paces[row].price, ..prices };
         self.inner.probabilities(&with_prices(limits, observation, of_row), seed, probabilities);
         thin(&budget.costs, probabilities, |row| paces[row].keep);

@@ -122,6 +122,10 @@ fn create(values: &Values, spec: &Spec) -> Result<Box<dyn Agent>, Refusal> {
     }
     let inner = (entry.build.create)(inner, &priced(spec, &limits))?;
     limits.spreads = inner.views().features;
+    if let Some(budget) = limits.budget.as_mut().filter(|_| !limits.spreads) {
+        // One price for everybody is either too low or stops everything.
+        budget.multiplier.hold();
+    }
     let state = State { kind: kind.to_owned(), horizon: spec.horizon.max(1), limits, in_force: [0.0; 3], open: None };
     Ok(Box::new(Lagrangian { state, inner, opt_outs: Vec::new() }))
 }
@@ -146,6 +150,7 @@ fn budget(values: &Values, spec: &Spec) -> Result<Option<Budget>, Refusal> {
         horizon,
         multiplier: multiplier(values, values.number("budget_price"), "budget_price_rate"),
         demand: Demand::new(horizon),
+        demand_in_force: Demand::new(horizon),
         left: Share::find("budget_left_share", spec),
         spent_micros: 0,
         open: OpenDemand::default(),

@@ -10,8 +10,16 @@ use serde::{Deserialize, Serialize};
 
 /// Seed of the draws that spread prices over consumers while training.
 const SPREAD: Seed = Seed::new(0x7072_6963_6573);
+/// Share of consumers who live under the law as it would be judged, while the others are explored with.
+const REHEARSED: f32 = 0.5;
 /// Weight of the last tick in what the inner agent would spend by itself.
 const RECENT: f64 = 0.5;
+
+/// Whether a consumer lives training as if it were judged: there it is seen what the law spends in the states that it
+/// leads to.
+pub(super) fn is_rehearsed(consumer: u32) -> bool {
+    SPREAD.uniforms(Purpose::Learning, consumer, 0, 0)[3] < REHEARSED
+}
 
 /// Prices of a row: of a unit of currency, of an opt-out, and of a unit of d (signed).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,6 +42,8 @@ pub(super) struct Budget {
     pub horizon: u32,
     pub multiplier: Multiplier,
     pub demand: Demand,
+    /// The same when the tick that is learned from was decided.
+    pub demand_in_force: Demand,
     /// The share that is left, where the market shows it.
     pub left: Option<Share>,
     /// What a consumer would cost in a tick of training if nothing were held back.
@@ -67,14 +77,24 @@ impl Budget {
     }
 
     /// Whether a row is shown the same share as the one before it.
-    pub(super) fn shows_the_same(&self, observation: &Observation, row: usize) -> bool {
+    fn shows_the_same(&self, observation: &Observation, row: usize) -> bool {
         self.left.is_none_or(|left| left.of(observation, row).to_bits() == left.of(observation, row - 1).to_bits())
     }
 
     /// How a row is to be paced when it is judged.
-    pub(super) fn pace(&self, observation: &Observation, row: usize) -> Pace {
+    fn pace(&self, demand: &Demand, price: f64, observation: &Observation, row: usize) -> Pace {
         let left = self.left_share(observation, row) * self.per_consumer;
-        self.demand.pace(observation.tick, left).unwrap_or(Pace { price: self.multiplier.price(), keep: 1.0 })
+        demand.pace(observation.tick, left).unwrap_or(Pace { price, keep: 1.0 })
+    }
+
+    /// The paces of all rows. A market mostly shows the same share to all of them.
+    pub(super) fn paces(&self, demand: &Demand, price: f64, observation: &Observation) -> Vec<Pace> {
+        let mut paces: Vec<Pace> = Vec::with_capacity(observation.rows());
+        for row in 0..observation.rows() {
+            let same = row > 0 && self.shows_the_same(observation, row);
+            paces.push(if same { paces[row - 1] } else { self.pace(demand, price, observation, row) });
+        }
+        paces
     }
 
     /// Probability with which a paid message is kept while training, where so much would be spent: the inner agent explores
@@ -90,16 +110,25 @@ impl Budget {
         std::array::from_fn(|step| 2.0 * self.multiplier.price() * step as f64 / STEPS as f64)
     }
 
-    /// Takes in what was done to a shard, and what the law would spend on some of its rows at the prices asked for.
-    pub(super) fn count(&mut self, actions: &[u16], keeps: &[f32], spending: &[f64; STEPS + 1], sampled: usize) {
+    /// Takes in what was done to a shard, where something was explored the share that was kept, and what the law would spend
+    /// on some of its rows at the prices asked for.
+    pub(super) fn count(
+        &mut self,
+        actions: &[u16],
+        keeps: &[Option<f32>],
+        spending: &[f64; STEPS + 1],
+        sampled: usize,
+    ) {
         self.open.top = 2.0 * self.multiplier.price();
         self.open.spending.iter_mut().zip(spending).for_each(|(sum, spending)| *sum += spending);
         self.open.sampled += sampled as u64;
         for (action, keep) in actions.iter().zip(keeps) {
             self.spent_micros = self.spent_micros.saturating_add(self.costs_micros[usize::from(*action)]);
-            self.open.unheld += self.costs[usize::from(*action)] / f64::from(keep.max(1e-6));
+            if let Some(keep) = keep {
+                self.open.unheld += self.costs[usize::from(*action)] / f64::from(keep.max(1e-6));
+                self.open.rows += 1;
+            }
         }
-        self.open.rows += actions.len() as u64;
     }
 
     /// A tick is over: what the law would have spent in it at the present price, against an even share of the budget.

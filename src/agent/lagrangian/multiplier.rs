@@ -22,6 +22,11 @@ impl Multiplier {
         Self { price, integral: price, rate, damping }
     }
 
+    /// Moves no more.
+    pub(super) fn hold(&mut self) {
+        self.rate = 0.0;
+    }
+
     pub(super) fn price(&self) -> f64 {
         self.price
     }
