@@ -4,7 +4,8 @@
 //! look at no feature: [`ucb1`], [`kl_ucb`], [`thompson`], and two that forget: [`sliding_window_ucb`],
 //! [`discounted_thompson`]. Bandits that learn linear models of the features: `epsilon_greedy`, `boltzmann`, `lin_ucb`,
 //! `lin_thompson`, `logistic_thompson`, `square_cb`, and `discounted_lin_ucb`, which forgets. Beyond the best expected
-//! reward: `budget_paced` puts a price on costs, `parity_constrained` on treating groups differently; `response_greedy` and `uplift_greedy` score people for a contact, with
+//! reward: `budget_paced` puts a price on costs, `parity_constrained` on treating groups differently, and
+//! [`lagrangian`] on either, and on opt-outs, around any other agent; `response_greedy` and `uplift_greedy` score people for a contact, with
 //! and without regard for what they would do anyway. Many consumers with few data each: [`clustered`],
 //! [`hierarchical_thompson`]. Looking ahead: [`q_learning`] by a table, those of `deep` by networks.
 
@@ -23,6 +24,7 @@ pub mod hierarchical_thompson;
 mod hierarchy;
 pub mod index_bandit;
 pub mod kl_ucb;
+pub mod lagrangian;
 mod naming;
 pub mod none;
 mod persons;
@@ -95,6 +97,7 @@ pub const AGENTS: &[Entry<AgentBuild>] = &[
     discounted_lin_ucb::ENTRY,
     budget_paced::ENTRY,
     parity_constrained::ENTRY,
+    lagrangian::ENTRY,
     response_greedy::ENTRY,
     uplift_greedy::ENTRY,
     clustered::ENTRY,

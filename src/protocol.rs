@@ -569,6 +569,13 @@ pub trait Agent: Policy {
     }
     /// Hears what training is to come, before the first decision.
     fn begin_training(&mut self, _plan: &TrainingPlan) {}
+    /// Whether it learns from withdrawals of consent, and is to hear of them.
+    fn learns_from_opt_outs(&self) -> bool {
+        false
+    }
+    /// Hears who withdrew consent in the tick of the batch that it learns from next, once for each withdrawal, where the
+    /// market knows it.
+    fn hear_opt_outs(&mut self, _consumers: &[u32]) {}
     /// Hears that the episodes of a shard stop at the time limit, after everything that they taught; told to sequential
     /// agents, in shard order, at the end of each market.
     ///

@@ -110,6 +110,8 @@ pub enum Kind {
     Saved,
     /// Numbers under free names, such as the coefficients of features.
     Coefficients,
+    /// A table that names an agent by its `kind` and has the keys of that kind.
+    Agent,
     /// A table of further keys; absent where the file is silent.
     Table {
         /// Its keys.
@@ -278,6 +280,13 @@ pub enum Value {
     Saved(SavedAgent),
     /// Of [`Kind::Coefficients`], in the order of the file.
     Coefficients(Vec<(String, f64)>),
+    /// Of [`Kind::Agent`].
+    Agent {
+        /// The name of its entry.
+        kind: &'static str,
+        /// Its keys.
+        values: Values,
+    },
     /// Of [`Kind::Table`].
     Table(Values),
     /// Of [`Kind::Tables`].
@@ -480,6 +489,15 @@ impl Values {
         }
     }
 
+    /// An agent that is named inside another, if present: its kind and its keys.
+    #[must_use]
+    pub fn agent(&self, name: &str) -> Option<(&'static str, &Values)> {
+        match self.get(name) {
+            Some(Value::Agent { kind, values }) => Some((kind, values)),
+            _ => None,
+        }
+    }
+
     /// A table of further keys, if present.
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&Values> {
@@ -510,7 +528,7 @@ fn default_of(kind: &Kind) -> Option<Value> {
         Kind::Texts { default } => {
             default.map(|texts| Value::Texts(texts.iter().map(|text| (*text).to_owned()).collect()))
         }
-        Kind::Csv | Kind::Saved | Kind::Coefficients | Kind::Table { .. } | Kind::Tables { .. } => None,
+        Kind::Csv | Kind::Saved | Kind::Coefficients | Kind::Agent | Kind::Table { .. } | Kind::Tables { .. } => None,
     }
 }
 

@@ -70,22 +70,24 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
 const PRICE_MAX: f64 = 1e12;
 
 /// A share that the market shows, standardised.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Share {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Share {
     column: usize,
     mean: f32,
     scale: f32,
 }
 
 impl Share {
-    fn find(name: &str, spec: &Spec) -> Option<Self> {
+    /// The feature of this name, where the market shows it.
+    pub(super) fn find(name: &str, spec: &Spec) -> Option<Self> {
         let column = spec.features.iter().position(|feature| feature.name == name && !feature.log)?;
         let feature = &spec.features[column];
         Some(Self { column, mean: feature.mean, scale: feature.scale })
     }
 
+    /// What a row is shown, raw.
     #[inline]
-    fn of(&self, observation: &Observation, row: usize) -> f32 {
+    pub(super) fn of(&self, observation: &Observation, row: usize) -> f32 {
         observation.features.get(row, self.column) * self.scale + self.mean
     }
 }

@@ -31,13 +31,15 @@
 //!    those who got a message; d is then the depth less the mean depth, so that ν moves depth and not the number of messages.
 //! 5. The market does not tell agents what an offer takes off: `depths` does, by the names of offers.
 
+pub(super) mod groups;
+
 use super::lin_ucb::{ALPHA, EPSILON};
 use super::linear::blind::BLIND_TO;
 use super::linear::{INTERCEPT, Law, Learner, MODEL, Model, RIDGE, Row, mix_uniform};
-use super::segment::Condition;
-use super::{AgentBuild, linear, naming};
-use crate::protocol::{Agent, Metrics, Observation, Spec, Transitions};
+use super::{AgentBuild, linear};
+use crate::protocol::{Agent, Metrics, Spec, Transitions};
 use crate::registry::{Entry, Kind, Parameter, Range, Refusal, Tuning, Values};
+use groups::{Groups, Keys};
 use serde::{Deserialize, Serialize};
 
 /// `kind = "parity_constrained"`.
@@ -85,159 +87,40 @@ pub const ENTRY: Entry<AgentBuild> = Entry {
 /// Beyond this the gap alone decides.
 const PRICE_MAX: f64 = 1e12;
 
-/// How many rows of a group took each action.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Taken {
-    /// By action; rows that do not count are left out.
-    rows: Vec<u64>,
-}
-
-impl Taken {
-    fn none(actions: usize) -> Self {
-        Self { rows: vec![0; actions] }
-    }
-
-    fn total(&self) -> u64 {
-        self.rows.iter().sum()
-    }
-
-    /// Sum of d.
-    fn sum(&self, depths: &[f32]) -> f64 {
-        self.rows.iter().zip(depths).map(|(rows, depth)| *rows as f64 * f64::from(*depth)).sum()
-    }
-}
-
-/// A tick that is still being learned from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct OpenTick {
-    tick: u32,
-    members: Taken,
-    others: Taken,
-}
-
-/// What a finished tick shows.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Finding {
-    /// Mean of d, members less others.
-    gap: f64,
-    /// Members among the rows that count.
-    member_share: f64,
-    /// Mean of d over all rows that count.
-    mean_depth: f64,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct ParityConstrained {
     alpha: f32,
     epsilon: f32,
-    is_member: Condition,
-    /// Whether d is the depth of a message, and rows without a message do not count.
-    is_of_messages: bool,
-    /// d by action.
-    depths: Vec<f32>,
+    groups: Groups,
     tolerance: f64,
     rate: f64,
     price: f64,
     /// Ticks that have moved the price.
     ticks: u64,
-    member_share: f64,
-    /// What d is counted from: its mean for `on = "discount"`, else 0.
-    origin: f64,
-    gap: f64,
-    open: Option<OpenTick>,
+    open_tick: Option<u32>,
 }
 
 fn create(values: &Values, spec: &Spec) -> Result<Box<dyn Agent>, Refusal> {
     Ok(Box::new(Learner::new(ParityConstrained::new(values, spec)?, Model::create(values, spec)?)))
 }
 
-/// What each action gives of the discount, from `depths`.
-fn discounts(values: &Values, spec: &Spec) -> Result<Vec<f32>, Refusal> {
-    let refuse = |message: &str| {
-        Refusal::new(
-            values,
-            "depths",
-            message,
-            "write what offers take off, such as depths = { ten = 0.10, fifth = 0.20 }",
-        )
-    };
-    let given = values.coefficients("depths");
-    let factor =
-        spec.actions.factor("offer").ok_or_else(|| refuse("there are no offers whose depth could be alike"))?;
-    let levels = &spec.actions.factors[factor].levels;
-    for (name, depth) in given {
-        if !levels.contains(name) {
-            let way_out = naming::way_out(name, levels.iter().map(String::as_str));
-            return Err(Refusal::new(values, "depths", format!("there is no offer `{name}`"), way_out));
-        }
-        if !(0.0..=1.0).contains(depth) {
-            return Err(refuse(&format!("`{name}` takes off {depth}, which is no share of a price")));
-        }
-    }
-    let depth_of = |level: u16| {
-        let name = &levels[usize::from(level)];
-        given.iter().find(|(other, _)| other == name).map_or(0.0, |(_, depth)| *depth as f32)
-    };
-    let depths: Vec<f32> = spec
-        .actions
-        .actions
-        .iter()
-        .map(|action| action.levels.as_ref().map_or(0.0, |levels| depth_of(levels[factor])))
-        .collect();
-    if depths.iter().all(|depth| *depth == 0.0) {
-        return Err(refuse("no offer has a depth, so that there is nothing to hold in balance"));
-    }
-    Ok(depths)
-}
-
 impl ParityConstrained {
     fn new(values: &Values, spec: &Spec) -> Result<Self, Refusal> {
-        let is_of_messages = values.text("on") == "discount";
-        let depths = if is_of_messages {
-            discounts(values, spec)?
-        } else {
-            spec.actions.actions.iter().map(|action| f32::from(u8::from(action.levels.is_some()))).collect()
-        };
         Ok(Self {
             alpha: values.number("alpha") as f32,
             epsilon: values.number("epsilon") as f32,
-            is_member: Condition::parse(&format!("{} > 0", values.text("feature")), values, "feature", spec)?,
-            is_of_messages,
-            depths,
+            groups: Groups::new(values, Keys { feature: "feature", on: "on", depths: "depths" }, spec)?,
             tolerance: values.number("tolerance"),
             rate: values.number("nu_rate"),
             price: values.number("nu").clamp(-PRICE_MAX, PRICE_MAX),
             ticks: 0,
-            member_share: 0.5,
-            origin: 0.0,
-            gap: 0.0,
-            open: None,
-        })
-    }
-
-    /// Whether a row says something about parity.
-    fn counts(&self, observation: &Observation, row: usize, action: u16) -> bool {
-        if self.is_of_messages { action != 0 } else { observation.allowed.count(row) > 1 }
-    }
-
-    /// The gap of a tick; `None` where nobody of one of the groups counted.
-    fn finding(&self, done: &OpenTick) -> Option<Finding> {
-        let rows = [&done.members, &done.others].map(|taken| taken.total() as f64);
-        if rows.contains(&0.0) {
-            return None;
-        }
-        let sums = [&done.members, &done.others].map(|taken| taken.sum(&self.depths));
-        let all = rows[0] + rows[1];
-        Some(Finding {
-            gap: sums[0] / rows[0] - sums[1] / rows[1],
-            member_share: rows[0] / all,
-            mean_depth: (sums[0] + sums[1]) / all,
+            open_tick: None,
         })
     }
 
     /// One step of both multipliers, of which one at most is not 0.
-    fn close(&mut self, done: &OpenTick) {
-        let Some(Finding { gap, member_share, mean_depth }) = self.finding(done) else { return };
+    fn close(&mut self) {
+        let Some(gap) = self.groups.close() else { return };
         self.ticks += 1;
         let rate = self.rate / (self.ticks as f64).sqrt();
         let (too_much, too_little) = (rate * (gap - self.tolerance), rate * (gap + self.tolerance));
@@ -246,21 +129,12 @@ impl ParityConstrained {
         } else {
             (self.price + too_little).clamp(-PRICE_MAX, 0.0)
         };
-        self.gap = gap;
-        self.member_share = member_share;
-        if self.is_of_messages {
-            self.origin = mean_depth;
-        }
     }
 
     fn score(&self, row: &mut Row<'_>) {
         row.score_by_upper_bound(self.alpha);
-        let is_member = f64::from(u8::from(self.is_member.holds(row.observation, row.index)));
-        let price = (self.price * (is_member - self.member_share)) as f32;
-        let origin = self.origin as f32;
-        // No contact has no d, whatever it is counted from.
-        let contacts = self.depths.iter().skip(1).map(|depth| price * (depth - origin));
-        row.charge(std::iter::once(0.0).chain(contacts));
+        let price = (self.price * self.groups.weight(row.observation, row.index)) as f32;
+        row.charge(self.groups.distances().map(|distance| price * distance));
     }
 }
 
@@ -285,24 +159,12 @@ impl Law for ParityConstrained {
             return Metrics::new();
         }
         let tick = batch.observation.tick;
-        if let Some(done) = self.open.take_if(|open| open.tick != tick) {
-            self.close(&done);
+        if self.open_tick.is_some_and(|open| open != tick) {
+            self.close();
         }
-        let actions = self.depths.len();
-        let mut open = self.open.take().unwrap_or_else(|| OpenTick {
-            tick,
-            members: Taken::none(actions),
-            others: Taken::none(actions),
-        });
-        for (row, action) in batch.actions.iter().enumerate() {
-            if self.counts(batch.observation, row, *action) {
-                let is_member = self.is_member.holds(batch.observation, row);
-                let taken = if is_member { &mut open.members } else { &mut open.others };
-                taken.rows[usize::from(*action)] += 1;
-            }
-        }
-        self.open = Some(open);
-        vec![("nu", self.price), ("gap", self.gap)]
+        self.open_tick = Some(tick);
+        self.groups.count(batch.observation, batch.actions);
+        vec![("nu", self.price), ("gap", self.groups.gap())]
     }
 }
 

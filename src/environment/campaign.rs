@@ -294,8 +294,12 @@ impl CampaignEnvironment {
         let Some(total) = self.budget else { return };
         let remaining = total - self.spent;
         let dearest = self.model.catalogue.messages.iter().map(|message| message.cost).max().unwrap_or(Money::ZERO);
-        let gate = Gate::new(remaining, dearest, self.seed, self.tick, self.sharing);
-        let left = if total > Money::ZERO { remaining.micros() as f32 / total.micros() as f32 } else { 0.0 };
+        let gate = if self.model.is_budget_rationed {
+            Gate::new(remaining, dearest, self.seed, self.tick, self.sharing)
+        } else {
+            Gate::of_everybody(remaining, dearest)
+        };
+        let left = if total > Money::ZERO { remaining.micros().max(0) as f32 / total.micros() as f32 } else { 0.0 };
         for shard in &mut self.shards {
             shard.gate = gate;
             shard.budget_left = left;

@@ -10,7 +10,7 @@ use super::maturing::Window;
 use super::{Exchange, Training, discount_weights};
 use crate::matrix::Matrix;
 use crate::protocol::{
-    Agent, Beyond, Diverged, Ending, Environment, MaskedAction, Metrics, Observation, Policy, Shard, World,
+    Agent, Beyond, Diverged, Ending, Environment, Kpi, MaskedAction, Metrics, Observation, Policy, Shard, World,
 };
 use crate::random::Seed;
 use crate::units::Money;
@@ -183,7 +183,9 @@ fn live(
     let number = learning.returns_per_consumer.len() as u32;
     let learning_seed = market.derive(LEARNING_PART, 0);
     let window_ticks = if agent.is_sequential() { 1 } else { training.reward.ticks() };
-    let mut lanes: Vec<Lane> = environment.shards_mut().iter().map(|_| Lane::new(window_ticks, with_regret)).collect();
+    let hears = agent.learns_from_opt_outs();
+    let lane = |_| Lane { hears, ..Lane::new(window_ticks, with_regret) };
+    let mut lanes: Vec<Lane> = environment.shards_mut().iter().map(lane).collect();
     let mut lived = Lived { discounted_profit: 0.0, regret: with_regret.then_some(0.0) };
     // Shards that decide under the same frozen agent: all, but where no second tick would come to use what was learned.
     let wave_shards = if horizon == 1 && !environment.is_coupled() { 1 } else { lanes.len().max(1) };
@@ -202,6 +204,9 @@ fn live(
             // The agent learns from what has matured, shard by shard.
             for (offset, lane) in lanes.iter_mut().enumerate() {
                 let index = (wave * wave_shards + offset) as u32;
+                if lane.hears {
+                    agent.hear_opt_outs(&lane.opt_outs);
+                }
                 if let Some(batch) = lane.window.matured().and_then(|step| step.transitions()) {
                     let metrics = agent.learn(&batch, tick_seed.derive(0, index))?;
                     learning.take_in(batch.actions.len() as u64, &metrics);
@@ -261,6 +266,9 @@ struct Lane {
     regret: Option<f64>,
     expected: Matrix,
     with_regret: bool,
+    /// Whether the agent hears who withdrew consent.
+    hears: bool,
+    opt_outs: Vec<u32>,
 }
 
 impl Lane {
@@ -272,6 +280,8 @@ impl Lane {
             regret: None,
             expected: Matrix::default(),
             with_regret,
+            hears: false,
+            opt_outs: Vec::new(),
         }
     }
 
@@ -283,6 +293,10 @@ impl Lane {
         self.exchange.act(shard, policy, seed)?;
         self.regret = told.then(|| self.pseudo_regret());
         self.profit = self.exchange.outcome.profits.iter().copied().sum();
+        if self.hears && shard.counted_rows(Kpi::OptOuts, &mut self.opt_outs) {
+            let ids = &self.exchange.observation.consumer_ids;
+            self.opt_outs.iter_mut().for_each(|row| *row = ids[*row as usize]);
+        }
         self.window.push(&mut self.exchange, false);
         Ok(())
     }

@@ -73,6 +73,14 @@ impl Agent for Unmasked<Box<dyn Agent>> {
         self.0.begin_training(plan);
     }
 
+    fn learns_from_opt_outs(&self) -> bool {
+        self.0.learns_from_opt_outs()
+    }
+
+    fn hear_opt_outs(&mut self, consumers: &[u32]) {
+        self.0.hear_opt_outs(consumers);
+    }
+
     fn end_episode(&mut self, ending: &Ending<'_>, seed: Seed) -> Result<Metrics, Diverged> {
         let seen = unmasked(ending.observation);
         self.0.end_episode(&Ending { observation: &seen, ..*ending }, seed)

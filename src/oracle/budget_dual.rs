@@ -4,8 +4,14 @@
 //! best value of consumer i when each unit of cost is charged mu on top (Lagrangian relaxation; Boutilier & Lu 2016 for
 //! budgets over many small decision processes). The least g over mu is the dual bound. It is solved for single people, since
 //! the best value of a mean person is below the mean of the best values, and stated with the standard error of sampling
-//! them; it holds in the reduced market, up to the error of its grid. The policy looks up types of people at the price at
-//! which their own bound is least; with the budget enforced it is feasible.
+//! them; it holds in the reduced market, up to the error of its grid.
+//!
+//! The policy looks up types of people. Its price is repaired by trial: at the dual price of the types a market of its own
+//! may spend less than the budget, because the rules of the market (rationing, coupons in hand, caps) keep many from being
+//! sent to whom the types would choose; so prices up to twice the dual one are tried in the market itself, and the one that
+//! is expected to earn most there without overspending is taken.
+
+mod trial;
 
 use super::deferred::Deferred;
 use super::reduced_dynamic_programming::{Grid, LooksAhead, PARAMETERS, Priced};
@@ -56,6 +62,8 @@ const PRICE_MAX: f64 = 200.0;
 #[derive(Debug)]
 struct BudgetDual {
     policy: LooksAhead,
+    /// Of the types, before and after its repair.
+    dual_price: f64,
     price: f64,
     bound: Bound,
 }
@@ -85,9 +93,12 @@ impl Bound {
 impl BudgetDual {
     fn new(grid: &Grid, campaign: &Campaign, budget_per_consumer: f64, bound_people: usize) -> Self {
         let types = Priced::new(campaign, grid, grid.types());
-        let (price, _) = least_bound(budget_per_consumer, |price| types.value(price).value);
+        let (dual_price, _) = least_bound(budget_per_consumer, |price| types.value(price).value);
         let bound = Bound::new(grid, campaign, budget_per_consumer, bound_people);
-        Self { policy: LooksAhead::new(grid, campaign, price), price, bound }
+        let price = trial::best_price(dual_price, |price| {
+            trial::live(campaign, &LooksAhead::new(grid, campaign, price), budget_per_consumer)
+        });
+        Self { policy: LooksAhead::new(grid, campaign, price), dual_price, price, bound }
     }
 }
 
@@ -129,7 +140,8 @@ impl Policy for BudgetDual {
 
     fn facts(&self) -> Vec<(&'static str, f64)> {
         let mut facts = self.policy.facts();
-        facts.push(("dual_price", self.price));
+        facts.push(("price", self.price));
+        facts.push(("dual_price", self.dual_price));
         facts.push(("dual_bound_gain", self.bound.gain));
         facts.push(("dual_bound_gain_standard_error", self.bound.gain_standard_error));
         facts

@@ -4,6 +4,7 @@ use super::market::{CAMPAIGN_SECTIONS, ENABLED, KIND, PRESET};
 use super::registries::{REGISTRIES, Registries};
 use super::section::{EXPERIMENT, GUARDRAIL, REWARD, TRAINING};
 use super::table::describe_with_tuning;
+use crate::agent::AGENTS;
 use crate::registry::{Entry, Kind, Parameter, Range};
 use serde_json::{Map, Value, json};
 
@@ -174,6 +175,7 @@ fn property(parameter: &Parameter) -> Value {
         Kind::Texts { default } => (list(json!({ "type": "string" })), default.map(|default| json!(default))),
         Kind::Csv | Kind::Saved => (json!({ "type": "string" }), None),
         Kind::Coefficients => (json!({ "type": "object", "additionalProperties": { "type": "number" } }), None),
+        Kind::Agent => (agent(), None),
         Kind::Table { parameters } => (section(parameters), None),
         Kind::Tables { parameters } => (list(section(parameters)), None),
     };
@@ -182,6 +184,12 @@ fn property(parameter: &Parameter) -> Value {
         schema["default"] = default;
     }
     schema
+}
+
+/// An agent inside another. The keys of its kind are those of [[policy]] and are checked there.
+fn agent() -> Value {
+    let kinds: Vec<&str> = AGENTS.iter().map(|entry| entry.name).collect();
+    json!({ "type": "object", "properties": { "kind": { "enum": kinds } }, "required": ["kind"] })
 }
 
 fn number(range: &Range) -> Value {

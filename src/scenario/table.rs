@@ -5,10 +5,15 @@ use super::file::Files;
 use super::numeric;
 use super::saved;
 use super::suggestion::way_out;
-use crate::registry::{Kind, Parameter, Range, Value, Values};
+use crate::agent::AGENTS;
+use crate::registry::{Kind, Parameter, Range, Value, Values, find};
 use std::ops::Range as Place;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// What kind of agent stands inside another.
+const KIND_OF_AGENT: Parameter =
+    Parameter::of("kind", Kind::Text { default: None }, "which agent; `mercato list agents` shows all").required();
 
 /// A table of a file: what it says, where it stands, how messages call it.
 #[derive(Clone, Debug)]
@@ -150,6 +155,7 @@ impl Reader<'_> {
             (Kind::Csv, DeValue::String(file)) => numeric::read(self, path, file, given.span()).map(Value::Csv),
             (Kind::Saved, DeValue::String(file)) => saved::read(self, path, file, given.span()).map(Value::Saved),
             (Kind::Coefficients, DeValue::Table(_)) => self.coefficients(path, given, parameter),
+            (Kind::Agent, DeValue::Table(table)) => self.agent(path, given, table),
             (Kind::Table { parameters }, DeValue::Table(table)) => {
                 self.nested(path, given, table, parameters).map(Value::Table)
             }
@@ -172,6 +178,21 @@ impl Reader<'_> {
     ) -> Option<Values> {
         let section = Section { path: path.to_owned(), place: given.span(), table };
         self.values(&section, parameters, &[])
+    }
+
+    /// An agent inside another: its kind, and the keys of that kind.
+    fn agent(&mut self, path: &str, given: &Spanned<DeValue<'_>>, table: &DeTable<'_>) -> Option<Value> {
+        let section = Section { path: path.to_owned(), place: given.span(), table };
+        let Some(Value::Text(kind)) = self.one(&section, &KIND_OF_AGENT) else { return None };
+        let Some(entry) = find(AGENTS, &kind) else {
+            let known: Vec<&str> = AGENTS.iter().map(|entry| entry.name).collect();
+            let place = section.get(KIND_OF_AGENT.name).map(Spanned::span);
+            let message = format!("{}: there is no agent {kind:?}", section.key(KIND_OF_AGENT.name));
+            self.fault(Code::UnknownName, place, message, way_out(&kind, &known, "agents"));
+            return None;
+        };
+        let values = self.values(&section, entry.parameters, &[KIND_OF_AGENT.name])?;
+        Some(Value::Agent { kind: entry.name, values })
     }
 
     fn each<T>(
@@ -314,6 +335,7 @@ fn type_of(kind: &Kind) -> &'static str {
         Kind::Csv => "the path of a CSV file",
         Kind::Saved => "the path of a saved agent",
         Kind::Coefficients => "a table of numbers",
+        Kind::Agent => "a table with the kind and the keys of an agent",
         Kind::Table { .. } => "a table",
         Kind::Tables { .. } => "an array of tables",
     }
@@ -354,9 +376,12 @@ pub(crate) fn describe(parameter: &Parameter) -> String {
             default.map(|numbers| format!("{numbers:?}")),
         ),
         Kind::Texts { default } => ("an array of texts".to_owned(), default.map(|texts| format!("{texts:?}"))),
-        kind @ (Kind::Csv | Kind::Saved | Kind::Coefficients | Kind::Table { .. } | Kind::Tables { .. }) => {
-            (type_of(kind).to_owned(), None)
-        }
+        kind @ (Kind::Csv
+        | Kind::Saved
+        | Kind::Coefficients
+        | Kind::Agent
+        | Kind::Table { .. }
+        | Kind::Tables { .. }) => (type_of(kind).to_owned(), None),
     };
     let default = default.map(|default| format!(" (default {default})")).unwrap_or_default();
     format!("{}; {allowed}{default}", parameter.summary)

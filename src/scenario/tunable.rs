@@ -147,7 +147,12 @@ pub fn written(value: &Value) -> Option<String> {
         Value::Numbers(numbers) => Some(list(numbers.iter().map(|number| format!("{number:?}")).collect())),
         Value::Integers(numbers) => Some(list(numbers.iter().map(i64::to_string).collect())),
         Value::Texts(texts) => Some(list(texts.iter().map(quoted).collect::<Option<_>>()?)),
-        Value::Csv(_) | Value::Saved(_) | Value::Coefficients(_) | Value::Table(_) | Value::Tables(_) => None,
+        Value::Csv(_)
+        | Value::Saved(_)
+        | Value::Coefficients(_)
+        | Value::Agent { .. }
+        | Value::Table(_)
+        | Value::Tables(_) => None,
     }
 }
 

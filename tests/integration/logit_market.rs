@@ -62,7 +62,7 @@ fn value(kind: &Kind, given: &toml::Value) -> Value {
             let rows = reader.deserialize().collect::<Result<_, _>>().unwrap();
             Value::Csv(mercato::registry::NumericTable { header, rows })
         }
-        Kind::Saved => unreachable!("no section of a market names a saved agent"),
+        Kind::Saved | Kind::Agent => unreachable!("no section of a market names an agent"),
         Kind::Coefficients => Value::Coefficients(
             given.as_table().unwrap().iter().map(|(name, coefficient)| (name.clone(), number(coefficient))).collect(),
         ),

@@ -197,7 +197,7 @@ fn a_step_by_hand() {
             terminated: &[],
         };
         law.review(&model, &batch);
-        (law.price, law.member_share)
+        (law.price, -law.groups.weight(&play.observation, 4))
     };
     let uneven = [1, 1, 1, 0, 1, 0, 0, 0, 0];
     assert_eq!(told(&mut law, 0, uneven), (0.0, 0.5));

@@ -1,7 +1,9 @@
 //! A budget that all consumers share: who may still be sent messages that cost money.
 //!
 //! The mask is fixed before decisions: with `k` the number of the dearest messages that the rest of the budget pays, the
-//! `k` consumers of the lowest draws of this tick keep paid actions. So nothing is overspent and propensities are true.
+//! `k` consumers of the lowest draws of this tick keep paid actions. So nothing is overspent and propensities are true. But
+//! the fewer may be sent to, the less can be chosen among them. Where the budget is not rationed, all consumers keep paid
+//! actions while the rest pays for one: whoever decides must make it last, and the last tick may overspend.
 
 use crate::random::{Purpose, Seed};
 use crate::units::Money;
@@ -19,6 +21,12 @@ pub enum Gate {
 }
 
 impl Gate {
+    /// The gate of a tick where the budget is not rationed.
+    #[must_use]
+    pub fn of_everybody(remaining: Money, dearest: Money) -> Self {
+        if remaining >= dearest { Self::Open } else { Self::Shut }
+    }
+
     /// The gate of a tick, for what is left of the budget.
     #[must_use]
     pub fn new(remaining: Money, dearest: Money, seed: Seed, tick: i32, consumers: u32) -> Self {
@@ -66,6 +74,7 @@ mod tests {
             let passed = (0..50).filter(|&consumer| gate.admits(Seed::new(4), 3, consumer)).count();
             assert_eq!(passed, expected, "{remaining}");
         }
+        assert_eq!([0.6, 0.5].map(|rest| Gate::of_everybody(Money::from_amount(rest), cost)), [Gate::Open, Gate::Shut]);
         assert_eq!(Gate::new(Money::ZERO, Money::ZERO, Seed::new(4), 0, 5), Gate::Open);
     }
 }

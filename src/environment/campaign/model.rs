@@ -96,6 +96,8 @@ pub struct Model {
     pub columns: Columns,
     /// Money for messages over the whole run.
     pub budget: Option<Money>,
+    /// Whether only as many consumers may be sent to as the rest of the budget pays for.
+    pub is_budget_rationed: bool,
     /// What was sent before tick 0.
     pub history: HistoryRule,
     /// Longest time since acquisition, in days before tick 0.

@@ -93,12 +93,20 @@ pub const PARAMETERS: &[Parameter] = &{
 };
 
 /// Keys of `[budget]`.
-pub const BUDGET: &[Parameter] = &[Parameter::of(
-    "total",
-    Kind::Number { default: None, range: Range::NON_NEGATIVE },
-    "money for messages over the run",
-)
-.required()];
+pub const BUDGET: &[Parameter] = &[
+    Parameter::of(
+        "total",
+        Kind::Number { default: None, range: Range::NON_NEGATIVE },
+        "money for messages over the run",
+    )
+    .required(),
+    Parameter::boolean(
+        "rationed",
+        true,
+        "in each tick only as many consumers, drawn by lot, may be sent to as the rest of the money pays for, so that \
+         nothing is overspent; else all, while any is left: the last tick may overspend",
+    ),
+];
 
 /// What a file says about a market, each key checked for itself.
 #[derive(Debug, Default)]
@@ -268,6 +276,7 @@ impl Sections {
             mask,
             columns,
             budget: self.budget.as_ref().map(|budget| Money::from_amount(budget.number("total"))),
+            is_budget_rationed: self.budget.as_ref().is_none_or(|budget| budget.boolean("rationed")),
             tenure_days_max: market.number("tenure_days_max"),
             attribution_days: market.number("attribution_days") as f32,
             events_remembered: market.integer("events_remembered") as usize,
