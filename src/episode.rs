@@ -18,7 +18,7 @@ pub use learning_series::{LearningPoint, LearningSeries};
 pub use maturing::Matured;
 pub use periods::Period;
 pub use record::{CONTACT_BINS, ConsumerRecord, Record};
-pub use training::{Learning, TrainingError, train};
+pub use training::{Learning, TrainingError, train, train_heard};
 pub use truth::TickTruth;
 
 use crate::protocol::{Decision, MaskedAction, Observation, Outcome, Policy, Shard, Spec, TrainingPlan, Views};
@@ -59,11 +59,16 @@ pub struct Training {
 }
 
 impl Training {
+    /// Number of markets that are learned on.
+    #[must_use]
+    pub fn markets(&self) -> u32 {
+        self.episodes.saturating_mul(self.seeds.len() as u32)
+    }
+
     /// What it brings in a market of this shape.
     #[must_use]
     pub fn plan(&self, spec: &Spec) -> TrainingPlan {
-        let markets = self.episodes.saturating_mul(self.seeds.len() as u32);
-        TrainingPlan { markets, ticks: spec.horizon, consumers: spec.consumers }
+        TrainingPlan { markets: self.markets(), ticks: spec.horizon, consumers: spec.consumers }
     }
 }
 

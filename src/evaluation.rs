@@ -29,7 +29,9 @@ mod verdict;
 
 pub use appraisal::{Appraiser, Asked};
 pub use baseline::{BASELINE, NoContact};
-pub use comparison::{Address, Comparison, ComparisonError, Log, Results, Store, Unit, market_seed, policy_seed};
+pub use comparison::{
+    Address, Comparison, ComparisonError, Log, Results, Store, Unit, kept_note, market_seed, policy_seed,
+};
 pub use evidence::{Evidence, Fit, MissingEvidence, Modelled, Needs, Saved};
 pub use interval::IntervalKind;
 pub use metric::{Metric, mean_of, ratio_of};

@@ -500,10 +500,27 @@ impl Transitions<'_> {
 pub struct Ending<'a> {
     /// What is seen after the last tick, of those whose episode has not ended; `tick` is the horizon.
     pub observation: &'a Observation,
-    /// What each row is still worth from here on as far as records tell, in currency, undiscounted to now, where the
-    /// campaign is over and nobody will be written to again. `None` where the process goes on beyond the limit as before
-    /// it, so that whoever looks ahead must reckon the rest by themselves.
-    pub values: Option<&'a [f32]>,
+    /// What lies beyond, where the campaign is over and nobody will be written to again. `None` where the process goes on
+    /// beyond the limit as before it, so that whoever looks ahead must reckon the rest by themselves.
+    pub beyond: Option<Beyond<'a>>,
+}
+
+/// What records tell of the time after a campaign.
+#[derive(Clone, Copy, Debug)]
+pub struct Beyond<'a> {
+    /// What each row is still worth, in currency, discounted to now.
+    pub values: &'a [f32],
+    /// The discount factor per tick that the values were reckoned with.
+    pub discount: f64,
+}
+
+impl<'a> Ending<'a> {
+    /// What each row is still worth to somebody with this discount factor per tick. `None` where that is not known:
+    /// values that were reckoned with another factor are on another scale, many times over where it is nearer to 1.
+    #[must_use]
+    pub fn values(&self, discount: f64) -> Option<&'a [f32]> {
+        self.beyond.filter(|beyond| (beyond.discount - discount).abs() < 1e-9).map(|beyond| beyond.values)
+    }
 }
 
 /// The training that is to come, for schedules.

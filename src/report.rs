@@ -80,6 +80,8 @@ pub trait Progress: Sync {
     fn begin(&self, units: u64, restored: u64);
     /// One more is done.
     fn advance(&self);
+    /// What goes on, in a line.
+    fn tell(&self, _line: &str) {}
     /// Seconds since the run began.
     fn seconds(&self) -> f64;
     /// When the run began, ISO 8601 in UTC.

@@ -35,7 +35,7 @@ const PARAMETERS: &[Parameter] = &[
     Parameter::optional_number(
         "discount",
         Range::closed(0.0, 1.0),
-        "discount factor per tick; that of the scenario if absent",
+        "discount factor per tick; that of the scenario if absent. What records tell of the time beyond the horizon counts with that one only",
     ),
     Parameter::number(
         "step_exponent",
@@ -286,12 +286,13 @@ impl Agent for QLearning {
         if !is_sound(ending.observation) {
             return Err(Self::diverged("a feature"));
         }
-        if !ending.values.is_none_or(|values| values.iter().all(|value| value.is_finite())) {
+        if !ending.beyond.is_none_or(|beyond| beyond.values.iter().all(|value| value.is_finite())) {
             return Err(Self::diverged("a value beyond the horizon"));
         }
+        let values = ending.values(self.discount);
         let mut errors = Vec::new();
         for (row, &consumer) in ending.observation.consumer_ids.iter().enumerate() {
-            let known = ending.values.map(|values| f64::from(values[row]));
+            let known = values.map(|values| f64::from(values[row]));
             let value = known.unwrap_or_else(|| self.table.best(ending.observation, row).1);
             errors.extend(self.follow(consumer, ending.observation.tick, value));
         }

@@ -127,7 +127,9 @@ impl Clock {
         let shown = shown && io::stderr().is_terminal();
         let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} done, {eta} left") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{elapsed_precise} {bar:40} {pos}/{len} done, {eta} left\n{wide_msg}")
+        {
             bar.set_style(style);
         }
         Self { bar, begun: SystemTime::now() }
@@ -146,6 +148,10 @@ impl Progress for Clock {
 
     fn advance(&self) {
         self.bar.inc(1);
+    }
+
+    fn tell(&self, line: &str) {
+        self.bar.set_message(line.to_owned());
     }
 
     fn seconds(&self) -> f64 {

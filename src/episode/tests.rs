@@ -279,7 +279,7 @@ impl crate::protocol::Agent for Listener {
     ) -> Result<crate::protocol::Metrics, crate::protocol::Diverged> {
         let seen = ending.observation;
         assert_eq!(seen.features.rows(), seen.rows());
-        self.stopped.push((seen.tick, seen.consumer_ids[0], seen.rows(), ending.values.is_some()));
+        self.stopped.push((seen.tick, seen.consumer_ids[0], seen.rows(), ending.beyond.is_some()));
         Ok(Vec::new())
     }
 

@@ -9,7 +9,9 @@ use super::learning_series::LearningSeries;
 use super::maturing::Window;
 use super::{Exchange, Training, discount_weights};
 use crate::matrix::Matrix;
-use crate::protocol::{Agent, Diverged, Ending, Environment, MaskedAction, Metrics, Observation, Policy, Shard, World};
+use crate::protocol::{
+    Agent, Beyond, Diverged, Ending, Environment, MaskedAction, Metrics, Observation, Policy, Shard, World,
+};
 use crate::random::Seed;
 use crate::units::Money;
 use rayon::prelude::*;
@@ -120,6 +122,20 @@ pub fn train(
     training: &Training,
     replication: u32,
 ) -> Result<Learning, TrainingError> {
+    train_heard(world, agent, training, replication, &mut |_| {})
+}
+
+/// As [`train`]; after each market, `heard` is told how learning goes.
+///
+/// # Errors
+/// As those of [`train`].
+pub fn train_heard(
+    world: &dyn World,
+    agent: &mut dyn Agent,
+    training: &Training,
+    replication: u32,
+    heard: &mut dyn FnMut(&Learning),
+) -> Result<Learning, TrainingError> {
     let consumers = f64::from(world.spec().consumers.max(1));
     let mut learning = Learning::new(agent.is_sequential(), world.spec().horizon);
     agent.begin_training(&training.plan(world.spec()));
@@ -132,6 +148,7 @@ pub fn train(
             learning.returns_per_consumer.push(lived.discounted_profit / consumers);
             has_regret &= lived.regret.is_some();
             regret += lived.regret.unwrap_or(0.0) / consumers;
+            heard(&learning);
         }
     }
     let last = Seed::new(training.seeds.last().copied().unwrap_or(0)).derive(CONCLUSION_PART, replication);
@@ -214,12 +231,14 @@ fn stop(
     seed: Seed,
     learning: &mut Learning,
 ) -> Result<(), Diverged> {
+    let discount = environment.spec().discount;
     let policy: &dyn Policy = agent;
     let mut shards = environment.shards_mut();
     let stops: Vec<Stop> =
         shards.par_iter_mut().zip(lanes).map(|(shard, lane)| lane.stop(&mut **shard, policy)).collect();
     for (index, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.observation.rows() > 0) {
-        let ending = Ending { observation: &stop.observation, values: stop.values.as_deref() };
+        let beyond = stop.values.as_deref().map(|values| Beyond { values, discount });
+        let ending = Ending { observation: &stop.observation, beyond };
         let metrics = agent.end_episode(&ending, seed.derive(0, index as u32))?;
         learning.take_in(0, &metrics);
         learning.note(learning.returns_per_consumer.len() as u32, stop.observation.tick, &metrics);

@@ -8,6 +8,7 @@ use crate::random::Seed;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::path::{Path, PathBuf};
 
 /// Parts of the seed of a run: the judged markets, the draws of the policies on them.
 const MARKET_PART: u32 = 1;
@@ -89,6 +90,16 @@ pub trait Store: Sync {
     /// # Errors
     /// Where the log cannot be opened.
     fn log(&self, address: Address<'_>) -> io::Result<Option<Box<dyn Log>>>;
+    /// Hears that an agent has learned on so many markets of all, and what it earned on the last: discounted profit per
+    /// consumer.
+    fn market_learned(&self, _address: Address<'_>, _markets: u32, _of: u32, _profit_per_consumer: f64) {}
+    /// Keeps what an agent that diverged had learned before, and says where; `None` where it is not kept.
+    ///
+    /// # Errors
+    /// Where writing fails.
+    fn keep_diverged(&self, _address: Address<'_>, _agent: &[u8]) -> io::Result<Option<PathBuf>> {
+        Ok(None)
+    }
     /// Hears that a contestant has lived one part of a market of several; what it did is kept with the last.
     fn part_lived(&self, _address: Address<'_>) {}
     /// Keeps a finished unit.
@@ -121,7 +132,7 @@ pub enum ComparisonError {
         source: MaskedAction,
     },
     /// An agent failed while it learned.
-    #[error("policy `{policy}`, replication {replication}, while learning: {source}")]
+    #[error("policy `{policy}`, replication {replication}, while learning: {source}{}", kept_note(kept.as_deref()))]
     Training {
         /// Who.
         policy: String,
@@ -129,6 +140,8 @@ pub enum ComparisonError {
         replication: u32,
         /// What.
         source: TrainingError,
+        /// What it had learned before it diverged.
+        kept: Option<PathBuf>,
     },
     /// A unit, log or agent could not be written.
     #[error("policy `{policy}`, replication {replication}: cannot write: {source}")]
@@ -140,6 +153,15 @@ pub enum ComparisonError {
         /// What.
         source: io::Error,
     },
+}
+
+/// Where the state before a divergence is, as the end of a message; nothing where it is not kept.
+#[must_use]
+pub fn kept_note(kept: Option<&Path>) -> String {
+    let note = |path: &Path| {
+        format!("; what it had learned before is in `{}` (judge it by `kind = \"saved\"`)", path.display())
+    };
+    kept.map_or_else(String::new, note)
 }
 
 impl Comparison<'_> {
@@ -278,8 +300,8 @@ impl Address<'_> {
         ComparisonError::Judging { policy: self.name.to_owned(), replication: self.replication, source }
     }
 
-    pub(super) fn training(self, source: TrainingError) -> ComparisonError {
-        ComparisonError::Training { policy: self.name.to_owned(), replication: self.replication, source }
+    pub(super) fn training(self, source: TrainingError, kept: Option<PathBuf>) -> ComparisonError {
+        ComparisonError::Training { policy: self.name.to_owned(), replication: self.replication, source, kept }
     }
 
     pub(super) fn keeping(self, source: io::Error) -> ComparisonError {

@@ -2,9 +2,11 @@
 
 use super::comparison::{Address, ComparisonError, Log, Store, Unit};
 use super::{Contender, NoContact};
-use crate::episode::{Record, Recorder, Training, judge, train};
-use crate::protocol::{Environment, Policy, World};
+use crate::episode::{Learning, Record, Recorder, Training, TrainingError, judge, train_heard};
+use crate::protocol::{Agent, Environment, Policy, World};
 use crate::random::Seed;
+use std::io;
+use std::path::PathBuf;
 
 /// Ready to be judged.
 pub(super) struct Entrant<'a> {
@@ -44,8 +46,7 @@ impl<'a> Entrant<'a> {
             Some(Contender::Fixed(policy)) => Law::Given(policy.as_ref()),
             Some(Contender::Learner(fresh)) => {
                 let mut agent = fresh();
-                let learning = train(world, agent.as_mut(), training, address.replication);
-                unit.learning = Some(learning.map_err(|source| address.training(source))?);
+                unit.learning = Some(learn(agent.as_mut(), address, world, training, store)?);
                 if address.replication == 0 {
                     let saved = unit.agent.insert(Vec::new());
                     agent.save(saved).map_err(|source| address.keeping(source))?;
@@ -87,4 +88,33 @@ impl<'a> Entrant<'a> {
         store.keep(address, &unit).map_err(|source| address.keeping(source))?;
         Ok(unit)
     }
+}
+
+/// Trains; an agent that diverges is kept as it was before the update that broke it.
+fn learn(
+    agent: &mut dyn Agent,
+    address: Address<'_>,
+    world: &dyn World,
+    training: &Training,
+    store: &dyn Store,
+) -> Result<Learning, ComparisonError> {
+    let mut heard = |learning: &Learning| {
+        if let Some(&profit) = learning.returns_per_consumer.last() {
+            store.market_learned(address, learning.returns_per_consumer.len() as u32, training.markets(), profit);
+        }
+    };
+    let learned = train_heard(world, agent, training, address.replication, &mut heard);
+    learned.map_err(|source| {
+        let kept = match source {
+            TrainingError::Diverged(_) => keep_diverged(agent, address, store),
+            TrainingError::Masked(_) => Ok(None),
+        };
+        kept.map_or_else(|error| address.keeping(error), |kept| address.training(source, kept))
+    })
+}
+
+fn keep_diverged(agent: &dyn Agent, address: Address<'_>, store: &dyn Store) -> io::Result<Option<PathBuf>> {
+    let mut saved = Vec::new();
+    agent.save(&mut saved)?;
+    store.keep_diverged(address, &saved)
 }

@@ -5,10 +5,10 @@ use super::learning::learning_csv;
 use super::manifest::instruction_set;
 use super::table::short;
 use super::trial::aligned;
-use super::units::{file_name, made_for_file};
+use super::units::{DIVERGED, POLICIES, file_name, made_for_file};
 use super::{Options, Progress, RunError};
 use crate::episode::Learning;
-use crate::evaluation::{Contender, Contestant};
+use crate::evaluation::{Contender, Contestant, kept_note};
 use crate::logged::training::{TeachingError, TrainingLog};
 use crate::scenario::{Experiment, made_for_path};
 use serde_json::json;
@@ -32,12 +32,14 @@ pub enum TrainError {
         help: &'static str,
     },
     /// An agent stopped learning.
-    #[error("policy `{policy}`: {source}")]
+    #[error("policy `{policy}`: {source}{}", kept_note(kept.as_deref()))]
     Teaching {
         /// Which.
         policy: String,
         /// Why.
         source: TeachingError,
+        /// What it had learned before it diverged.
+        kept: Option<PathBuf>,
     },
 }
 
@@ -96,8 +98,16 @@ pub fn train_to_folder(
         let Contender::Learner(fresh) = &contestant.contender else { continue };
         let mut agent = fresh();
         let learning = log.teach(agent.as_mut(), experiment.seed, &|| progress.advance());
-        let learning = learning.map_err(|source| TrainError::Teaching { policy: contestant.name.clone(), source })?;
-        keep(folder.path(), contestant, experiment, |to| agent.save(to)).map_err(RunError::file(folder.path()))?;
+        let diverged = matches!(learning, Err(TeachingError::Diverged(_)));
+        let kept = if learning.is_ok() || diverged {
+            let place = folder.path().join(if diverged { DIVERGED } else { POLICIES });
+            let kept = keep(&place, contestant, experiment, |to| agent.save(to));
+            Some(kept.map_err(RunError::file(folder.path()))?)
+        } else {
+            None
+        };
+        let policy = || contestant.name.clone();
+        let learning = learning.map_err(|source| TrainError::Teaching { policy: policy(), source, kept })?;
         taught.push(Taught { contestant, learning });
     }
     let json = document(experiment, log, &taught);
@@ -125,20 +135,21 @@ pub fn train_to_folder(
     Ok(Trained { screen, json, folder: folder.put_in_place()? })
 }
 
-/// Saves an agent where a run would, with what it was made for beside it.
+/// Saves an agent, with what it was made for beside it, and says where.
 fn keep(
     folder: &Path,
     contestant: &Contestant,
     experiment: &Experiment,
     save: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<PathBuf> {
     let mut bytes = Vec::new();
     save(&mut bytes)?;
     let name = format!("{}.json", file_name(&contestant.name));
-    let policies = folder.join("policies");
     let made_for = made_for_file(&contestant.kind, experiment.world.spec())?;
-    write_whole(&policies.join(made_for_path(&name)), &made_for)?;
-    write_whole(&policies.join(name), &bytes)
+    write_whole(&folder.join(made_for_path(&name)), &made_for)?;
+    let path = folder.join(name);
+    write_whole(&path, &bytes)?;
+    Ok(path)
 }
 
 /// `training.json`.

@@ -93,7 +93,15 @@ impl<'a> Files<'a> {
     }
 
     fn agent_path(&self, address: Address<'_>) -> PathBuf {
-        self.folder.join("policies").join(format!("{}.json", file_name(address.name)))
+        self.folder.join(POLICIES).join(format!("{}.json", file_name(address.name)))
+    }
+
+    /// What an agent saved, with what it was made for beside it.
+    fn write_agent(&self, address: Address<'_>, path: &Path, agent: &[u8]) -> io::Result<()> {
+        let made_for = path.with_file_name(made_for_path(&path.file_name().unwrap_or_default().to_string_lossy()));
+        let kind = address.contestant.map_or("", |index| &self.comparison.contestants[index].kind);
+        write_whole(&made_for, &made_for_file(kind, self.comparison.world.spec())?)?;
+        write_whole(path, agent)
     }
 
     fn stored(&self, address: Address<'_>) -> Option<Unit> {
@@ -135,11 +143,7 @@ impl Store for Files<'_> {
 
     fn keep(&self, address: Address<'_>, unit: &Unit) -> io::Result<()> {
         if let Some(agent) = &unit.agent {
-            let path = self.agent_path(address);
-            let made_for = path.with_file_name(made_for_path(&path.file_name().unwrap_or_default().to_string_lossy()));
-            let kind = address.contestant.map_or("", |index| &self.comparison.contestants[index].kind);
-            write_whole(&made_for, &made_for_file(kind, self.comparison.world.spec())?)?;
-            write_whole(&path, agent)?;
+            self.write_agent(address, &self.agent_path(address), agent)?;
         }
         let length = |path: PathBuf| fs::metadata(path).map(|file| file.len());
         let stored = Stored {
@@ -164,6 +168,20 @@ impl Store for Files<'_> {
         Ok(())
     }
 
+    fn keep_diverged(&self, address: Address<'_>, agent: &[u8]) -> io::Result<Option<PathBuf>> {
+        let name = format!("{}-{}.json", file_name(address.name), address.replication);
+        let path = self.folder.join(DIVERGED).join(name);
+        self.write_agent(address, &path, agent)?;
+        Ok(Some(path))
+    }
+
+    fn market_learned(&self, address: Address<'_>, markets: u32, of: u32, profit_per_consumer: f64) {
+        let (name, replication) = (address.name, address.replication);
+        self.progress.tell(&format!(
+            "{name}, replication {replication}, learned {markets} of {of} markets: {profit_per_consumer:.4} per consumer"
+        ));
+    }
+
     fn part_lived(&self, _address: Address<'_>) {
         self.progress.advance();
     }
@@ -177,6 +195,10 @@ pub(super) fn made_for_file(kind: &str, spec: &Spec) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
+/// Where what agents saved lies.
+pub(super) const POLICIES: &str = "policies";
+/// Where that of agents lies whose training broke down, as it was before.
+pub(super) const DIVERGED: &str = "diverged";
 /// Where the truth beside the logs lies.
 const TRUTH: &str = "truth";
 

@@ -491,7 +491,7 @@ fn large_action_spaces_keep_the_promises() {
         train(agent.as_mut(), &spec, 0..2).unwrap();
         // Some learn only from whole episodes, some only at the end of all.
         let last = shown(agent.as_ref(), observe(&spec, 0..150, 2));
-        agent.end_episode(&Ending { observation: &last, values: None }, SEED).unwrap();
+        agent.end_episode(&Ending { observation: &last, beyond: None }, SEED).unwrap();
         agent.conclude(SEED).unwrap();
         let learned = law(agent.as_ref(), &observation);
         assert_is_law(entry.name, &learned, &observation);

@@ -8,6 +8,8 @@ mod command_line;
 mod conformance;
 #[cfg(feature = "deep")]
 mod deep;
+#[cfg(feature = "deep")]
+mod divergence;
 mod evaluate;
 mod evaluate_input;
 mod evaluate_loggers;

@@ -292,7 +292,7 @@ impl<O: Objective> Agent for OfflineLearner<O> {
     }
 
     fn end_episode(&mut self, ending: &Ending<'_>, _seed: Seed) -> Result<Metrics, Diverged> {
-        let known = ending.values.is_none_or(|values| values.iter().all(|value| value.is_finite()));
+        let known = ending.beyond.is_none_or(|beyond| beyond.values.iter().all(|value| value.is_finite()));
         if let Some(quantity) = fault(ending.observation).or((!known).then_some("a value beyond the horizon")) {
             return Err(Self::diverged(quantity));
         }

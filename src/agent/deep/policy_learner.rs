@@ -420,12 +420,12 @@ impl<L: PolicyLoss> Agent for PolicyLearner<L> {
     }
 
     fn end_episode(&mut self, ending: &Ending<'_>, seed: Seed) -> Result<Metrics, Diverged> {
-        let known = ending.values.is_none_or(|values| values.iter().all(|value| value.is_finite()));
+        let known = ending.beyond.is_none_or(|beyond| beyond.values.iter().all(|value| value.is_finite()));
         if let Some(quantity) = settings::fault(ending.observation).or((!known).then_some("a value beyond the horizon"))
         {
             return Err(Self::diverged(quantity));
         }
-        self.rollout.close(ending, self.follows());
+        self.rollout.close(ending, self.settings.discount, self.follows());
         self.catch_up(seed)
     }
 

@@ -108,12 +108,13 @@ impl Replay {
 
     /// The episodes of a shard stop at the time limit.
     pub fn close(&mut self, ending: &Ending<'_>, follows: impl Fn(u32) -> bool) {
+        let values = ending.values(self.settings.discount);
         for (row, &consumer) in ending.observation.consumer_ids.iter().enumerate() {
             if !follows(consumer) {
                 continue;
             }
             let slot = self.take_slot(ending.observation, row);
-            if let Some(values) = ending.values {
+            if let Some(values) = values {
                 self.frames.value(slot, values[row]);
             }
             self.mature(slot);

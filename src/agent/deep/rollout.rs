@@ -79,15 +79,16 @@ impl Rollout {
         }
     }
 
-    /// The episodes of a shard stop at the time limit.
-    pub fn close(&mut self, ending: &Ending<'_>, follows: impl Fn(u32) -> bool) {
+    /// The episodes of a shard stop at the time limit, in the eyes of somebody with this discount factor.
+    pub fn close(&mut self, ending: &Ending<'_>, discount: f64, follows: impl Fn(u32) -> bool) {
+        let values = ending.values(discount);
         for (row, &consumer) in ending.observation.consumer_ids.iter().enumerate() {
             if !follows(consumer) {
                 continue;
             }
             let slot = self.frames.len();
             self.frames.write(slot, ending.observation, row);
-            if let Some(values) = ending.values {
+            if let Some(values) = values {
                 self.frames.value(slot, values[row]);
             }
             self.complete += match self.whole {
@@ -208,7 +209,7 @@ impl Rollout {
 mod tests {
     use super::*;
     use crate::matrix::Matrix;
-    use crate::protocol::{ActionBits, Observation};
+    use crate::protocol::{ActionBits, Beyond, Observation};
 
     fn seen(tick: u32, consumers: &[u32]) -> Observation {
         Observation {
@@ -241,8 +242,8 @@ mod tests {
             assert_eq!(rollout.complete(), 0);
             live(&mut rollout, 1, &[1, 2], &[2.0, 4.0], &[true, false]);
             assert_eq!(rollout.complete(), 3);
-            let ending = Ending { observation: &seen(2, &[2]), values: known.as_ref().map(|values| &values[..]) };
-            rollout.close(&ending, |_| true);
+            let beyond = known.as_ref().map(|values| Beyond { values, discount: 0.5 });
+            rollout.close(&Ending { observation: &seen(2, &[2]), beyond }, 0.5, |_| true);
             assert_eq!(rollout.complete(), 4);
             // V of the frames (1,0), (2,0), (1,1), (2,1), (2,2).
             let found = rollout.advantages(&[10.0, 20.0, 30.0, 40.0, 6.0], 0.5, 0.5);
@@ -286,7 +287,8 @@ mod tests {
         let full = Rollout { whole: Some(3), ..rollout.clone() };
         assert!(full.is_full() && !rollout.is_full());
         assert_eq!(full.advantages(&[0.0, 0.0, 10.0], 1.0, 1.0).advantages, [17.0, 14.0]);
-        rollout.close(&Ending { observation: &seen(3, &[2]), values: Some(&[8.0]) }, |_| true);
+        let beyond = Some(Beyond { values: &[8.0], discount: 1.0 });
+        rollout.close(&Ending { observation: &seen(3, &[2]), beyond }, 1.0, |_| true);
         assert_eq!(rollout.complete(), 3);
         assert_eq!(rollout.advantages(&[0.0; 4], 1.0, 1.0).advantages, [20.0, 17.0, 13.0]);
         rollout.clear();
@@ -306,7 +308,7 @@ mod tests {
             terminated: &[],
         };
         rollout.push(&batch, |consumer| consumer == 2);
-        rollout.close(&Ending { observation: &seen(1, &[1, 2, 3]), values: None }, |consumer| consumer == 2);
+        rollout.close(&Ending { observation: &seen(1, &[1, 2, 3]), beyond: None }, 0.5, |consumer| consumer == 2);
         assert_eq!((rollout.frames().consumers.clone(), rollout.complete()), (vec![2, 2], 1));
     }
 }

@@ -73,7 +73,7 @@ pub(super) const REWARD_SCALE: Parameter = Parameter::number(
 pub(super) const DISCOUNT: Parameter = Parameter::optional_number(
     "discount",
     Range::closed(0.0, 1.0),
-    "discount factor per tick; that of the scenario if absent",
+    "discount factor per tick; that of the scenario if absent. What records tell of the time beyond the horizon counts with that one only",
 );
 
 /// Refuses a market that shows nothing that a network could read.

@@ -91,6 +91,6 @@ pub(super) fn train(
             };
             agent.learn(&batch, seed.derive(1, tick)).unwrap();
         }
-        agent.end_episode(&Ending { observation: &seen(&states, 20), values: None }, seed.derive(2, 0)).unwrap();
+        agent.end_episode(&Ending { observation: &seen(&states, 20), beyond: None }, seed.derive(2, 0)).unwrap();
     }
 }

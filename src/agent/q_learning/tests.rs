@@ -1,5 +1,5 @@
 use super::*;
-use crate::protocol::{ActionBits, ActionSpace, Decision, Feature};
+use crate::protocol::{ActionBits, ActionSpace, Beyond, Decision, Feature};
 use crate::registry::Value;
 
 const CONSUMERS: u32 = 20;
@@ -53,15 +53,20 @@ fn updates_by_hand_with_an_end_and_time_limits() {
     step(agent.as_mut(), &[0], 0, &[0], &[2.0], &[]);
     step(agent.as_mut(), &[1], 1, &[0], &[7.0], &[]);
     // q(there, wait) = 7 + 0.9 · 5.6 at a time limit that the process does not know, at which it is here.
-    agent.end_episode(&Ending { observation: &seen(&[0], 2), values: None }, Seed::new(1)).unwrap();
+    agent.end_episode(&Ending { observation: &seen(&[0], 2), beyond: None }, Seed::new(1)).unwrap();
     // q(here, go) = 1 + 0.9 · 10 at one beyond which records tell 10.
     step(agent.as_mut(), &[0], 0, &[1], &[1.0], &[]);
-    agent.end_episode(&Ending { observation: &seen(&[1], 1), values: Some(&[10.0]) }, Seed::new(1)).unwrap();
+    agent
+        .end_episode(
+            &Ending { observation: &seen(&[1], 1), beyond: Some(Beyond { values: &[10.0], discount: 0.9 }) },
+            Seed::new(1),
+        )
+        .unwrap();
     // Of no effect: the tick between was not seen.
     step(agent.as_mut(), &[0], 0, &[1], &[100.0], &[]);
     step(agent.as_mut(), &[0], 2, &[0], &[0.0], &[]);
     // A second visit moves half the way: (5.6 + 0 + 0.9 · 12.04) / 2.
-    agent.end_episode(&Ending { observation: &seen(&[1], 3), values: None }, Seed::new(1)).unwrap();
+    agent.end_episode(&Ending { observation: &seen(&[1], 3), beyond: None }, Seed::new(1)).unwrap();
     let found = learner(agent.as_ref()).table.values;
     let expected = [(5.6 + 0.9 * 12.04) / 2.0, 10.0, 0.0, 12.04, 4.0, 0.0];
     for (found, expected) in found.iter().zip(expected) {
@@ -96,7 +101,7 @@ fn the_optimal_values_of_a_process_of_two_states_are_found_and_resuming_changes_
                 let rewards: Vec<f32> = states.iter_mut().zip(&decision.actions).map(live).collect();
                 step(agent.as_mut(), &before, tick, &decision.actions, &rewards, &[]);
             }
-            agent.end_episode(&Ending { observation: &seen(&states, 20), values: None }, Seed::new(1)).unwrap();
+            agent.end_episode(&Ending { observation: &seen(&states, 20), beyond: None }, Seed::new(1)).unwrap();
         }
         learner(agent.as_ref())
     };

@@ -155,7 +155,7 @@ impl Lesson<'_> {
             let left: Vec<usize> = (0..batch.decisions.len()).filter(|row| rows.binary_search(row).is_err()).collect();
             if !left.is_empty() {
                 batch.picked.select(&batch.observation, &left);
-                let ending = Ending { observation: &batch.picked, values: None };
+                let ending = Ending { observation: &batch.picked, beyond: None };
                 let metrics = self.agent.end_episode(&ending, self.seed.derive(tick + 1, shard))?;
                 self.learning.take_in(0, &metrics);
                 self.learning.note(self.market, tick, &metrics);

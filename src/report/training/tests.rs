@@ -65,7 +65,7 @@ impl Agent for Listener {
     }
 
     fn end_episode(&mut self, ending: &Ending<'_>, _: Seed) -> Result<Metrics, Diverged> {
-        assert!(ending.values.is_none());
+        assert!(ending.beyond.is_none());
         self.stopped.push(ending.observation.clone());
         Ok(Metrics::new())
     }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::matrix::Matrix;
-use crate::protocol::{ActionBits, ActionSpace, Decision, Ending, Feature, Observation, TrainingPlan, Transitions};
+use crate::protocol::{
+    ActionBits, ActionSpace, Beyond, Decision, Ending, Feature, Observation, TrainingPlan, Transitions,
+};
 use crate::registry::Value;
 
 const CONSUMERS: u32 = 24;
@@ -72,7 +74,7 @@ fn train(
             };
             agent.learn(&batch, seed.derive(1, tick)).unwrap();
         }
-        agent.end_episode(&Ending { observation: &seen(&states, 20), values: None }, seed.derive(2, 0)).unwrap();
+        agent.end_episode(&Ending { observation: &seen(&states, 20), beyond: None }, seed.derive(2, 0)).unwrap();
     }
 }
 
@@ -185,7 +187,8 @@ fn what_cannot_be_learned_from_is_refused_and_nothing_changes() {
         terminated: &[],
     };
     assert!(agent.learn(&batch, Seed::new(1)).unwrap_err().to_string().contains("a feature"));
-    let ending = Ending { observation: &seen(&[0], 20), values: Some(&[f32::INFINITY]) };
+    let ending =
+        Ending { observation: &seen(&[0], 20), beyond: Some(Beyond { values: &[f32::INFINITY], discount: 0.9 }) };
     assert!(agent.end_episode(&ending, Seed::new(1)).unwrap_err().to_string().contains("a value beyond"));
     let mut after = Vec::new();
     agent.save(&mut after).unwrap();

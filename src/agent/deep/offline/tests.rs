@@ -84,7 +84,10 @@ fn what_cannot_be_learned_from_is_named_and_so_is_divergence() {
             terminated: &[],
         };
         assert!(agent.learn(&batch, Seed::new(1)).unwrap_err().to_string().contains("a feature"));
-        let ending = Ending { observation: &seen(&[0], 20), values: Some(&[f32::INFINITY]) };
+        let ending = Ending {
+            observation: &seen(&[0], 20),
+            beyond: Some(crate::protocol::Beyond { values: &[f32::INFINITY], discount: 0.9 }),
+        };
         assert!(agent.end_episode(&ending, Seed::new(1)).unwrap_err().to_string().contains("a value beyond"));
         assert!(bytes(agent.as_ref()) == before);
     }

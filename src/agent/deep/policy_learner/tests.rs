@@ -1,7 +1,7 @@
 use super::super::{a2c, ppo, reinforce};
 use super::*;
 use crate::agent::AgentBuild;
-use crate::protocol::{ActionBits, ActionSpace, Decision, Feature, Spec};
+use crate::protocol::{ActionBits, ActionSpace, Beyond, Decision, Feature, Spec};
 use crate::registry::{Entry, Value, Values};
 
 const CONSUMERS: u32 = 24;
@@ -80,7 +80,7 @@ fn train(
                 Transitions { observation: &observation, actions, propensities, rewards: &rewards, terminated: &[] };
             agent.learn(&batch, seed.derive(1, tick)).unwrap();
         }
-        let ending = Ending { observation: &seen(&states, TICKS), values: None };
+        let ending = Ending { observation: &seen(&states, TICKS), beyond: None };
         agent.end_episode(&ending, seed.derive(2, 0)).unwrap();
     }
 }
@@ -200,7 +200,8 @@ fn what_cannot_be_learned_from_is_refused_and_nothing_changes() {
         let (actions, ones, rewards) = (&[0, 0], &[1.0, 1.0], &[0.0, 0.0]);
         let batch = Transitions { observation: &observation, actions, propensities: ones, rewards, terminated: &[] };
         assert!(agent.learn(&batch, Seed::new(1)).unwrap_err().to_string().contains("a feature"));
-        let ending = Ending { observation: &seen(&[0], 20), values: Some(&[f32::INFINITY]) };
+        let ending =
+            Ending { observation: &seen(&[0], 20), beyond: Some(Beyond { values: &[f32::INFINITY], discount: 0.9 }) };
         assert!(agent.end_episode(&ending, Seed::new(1)).unwrap_err().to_string().contains("a value beyond"));
         assert!(saved(agent.as_ref()) == before);
         assert!((entry.build.load)(&mut &before[..before.len() / 2]).is_err());

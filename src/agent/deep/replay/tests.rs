@@ -1,7 +1,7 @@
 use super::super::normaliser::Scaling;
 use super::*;
 use crate::matrix::Matrix;
-use crate::protocol::{ActionBits, Observation};
+use crate::protocol::{ActionBits, Beyond, Observation};
 
 const DISCOUNT: f64 = 0.5;
 
@@ -39,7 +39,8 @@ fn live(replay: &mut Replay, tick: u32, consumers: &[u32], ended: &[bool]) {
 }
 
 fn stop(replay: &mut Replay, tick: u32, consumers: &[u32], values: Option<&[f32]>) {
-    replay.close(&Ending { observation: &seen(tick, consumers), values }, |_| true);
+    let beyond = values.map(|values| Beyond { values, discount: replay.settings.discount });
+    replay.close(&Ending { observation: &seen(tick, consumers), beyond }, |_| true);
 }
 
 /// Consumer and tick.
@@ -54,6 +55,15 @@ fn all(replay: &Replay) -> Vec<(Name, (f32, f32, Name))> {
     let rows = 0..sample.slots.len();
     rows.map(|row| (name(sample.slots[row]), (sample.returns[row], sample.discounts[row], name(sample.ends[row]))))
         .collect()
+}
+
+#[test]
+fn values_that_were_reckoned_with_another_discount_are_not_taken() {
+    let (seen, values) = (seen(0, &[1]), [8.0]);
+    let ending = Ending { observation: &seen, beyond: Some(Beyond { values: &values, discount: 0.999 }) };
+    assert_eq!(ending.values(0.99), None);
+    assert_eq!(ending.values(0.999), Some(&values[..]));
+    assert_eq!(Ending { beyond: None, ..ending }.values(0.999), None);
 }
 
 #[test]
