@@ -57,7 +57,8 @@ fn a_run_keeps_what_an_agent_had_learned_before_it_diverged() {
     fs::write(place.join("breaking.toml"), scenario(DQN)).unwrap();
     let (code, error) = mercato(place, &["run", "breaking.toml", "--out", "lived", "--quiet"]);
     assert_eq!(code, 1, "{error}");
-    for part in ["policy `deep-one`, replication 0, while learning", "no longer finite", "kind = \"saved\"", "--resume"] {
+    for part in ["policy `deep-one`, replication 0, while learning", "no longer finite", "kind = \"saved\"", "--resume"]
+    {
         assert!(error.contains(part), "{part}: {error}");
     }
     let kept = "lived.partial/diverged/deep-one-0.json";
