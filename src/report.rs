@@ -113,6 +113,9 @@ pub enum RunError {
     /// The folder holds something that is not an evaluation.
     #[error("`{}` is not a folder of an evaluation: it holds no evaluation.json, and is left alone; take another folder with --out", .0.display())]
     NotEvaluation(PathBuf),
+    /// The folder holds something that is not results of an experiment.
+    #[error("`{}` is not a folder of an experiment: it holds neither findings.json nor experiment.json nor lab.json, and is left alone; take another folder with --out", .0.display())]
+    NotExperiment(PathBuf),
     /// No folder can have this name.
     #[error("`{}` cannot be a folder of results; give --out a name of its own, such as `results/mine`", .0.display())]
     NoName(PathBuf),
@@ -191,6 +194,7 @@ impl RunError {
             Self::Occupied(_)
             | Self::NotResults(_)
             | Self::NotEvaluation(_)
+            | Self::NotExperiment(_)
             | Self::NoName(_)
             | Self::NotAFolder(_)
             | Self::NotWritable { .. }

@@ -249,11 +249,12 @@ impl Appraiser {
             units: tally.units(),
             judge: estimates.get(judge).map(|estimate| (estimate.kind, estimate.chosen.is_some())),
             skewness: skewness(&paired(&influence, &logging.influence())),
+            exists: ratios.get(judge).is_none_or(Ratio::exists),
             is_finite: logging.value().is_finite()
-                && estimates.iter().all(|estimate| estimate.value.value.is_finite())
-                && estimates
-                    .get(judge)
-                    .is_none_or(|judge| !judge.difference.low.is_nan() && !judge.difference.high.is_nan()),
+                && ratios.iter().all(|ratio| !ratio.exists() || ratio.value().is_finite())
+                && (estimates.get(judge).zip(ratios.get(judge)))
+                    .filter(|(_, ratio)| ratio.exists())
+                    .is_none_or(|(judge, _)| !judge.difference.low.is_nan() && !judge.difference.high.is_nan()),
             mixture_disagreement,
             direct: direct.map(|(dm, dr)| {
                 let robust = &estimates[dr].difference;

@@ -57,7 +57,7 @@ impl IntervalKind {
 /// A value with its uncertainty.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ranged {
-    /// The estimate, per round.
+    /// The estimate, per round; no number (`null` in JSON), like all else, where no weighted round is left to divide by.
     pub value: f64,
     /// Its standard error over units; infinite (`null` in JSON) with one unit.
     pub standard_error: f64,
@@ -65,6 +65,11 @@ pub struct Ranged {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+}
+
+impl Ranged {
+    /// Of an estimate that does not exist: no number in any place (`null` in JSON).
+    pub const NONE: Self = Self { value: f64::NAN, standard_error: f64::NAN, low: f64::NAN, high: f64::NAN };
 }
 
 /// The sums of an estimate: `sum(plain) / sum(rounds) + sum(numerator) / sum(denominator)` by unit.
@@ -99,9 +104,18 @@ impl<'a> Ratio<'a> {
         [self.rounds, self.plain, self.numerator, self.denominator]
     }
 
-    /// The estimate.
+    /// The estimate; no number where it [does not exist](Self::exists).
     pub(super) fn value(&self) -> f64 {
-        value_of(self.totals())
+        value_of(self.totals(), self.has_ratio())
+    }
+
+    fn has_ratio(&self) -> bool {
+        !self.denominator.is_empty()
+    }
+
+    /// Whether there is an estimate: a ratio has none where its denominators, which are never negative, are all 0.
+    pub(super) fn exists(&self) -> bool {
+        !self.has_ratio() || self.denominator.iter().any(|weight| *weight != 0.0)
     }
 
     fn totals(&self) -> [f64; 4] {
@@ -126,9 +140,13 @@ impl<'a> Ratio<'a> {
     }
 }
 
-/// The estimate from the totals of rounds, plain, numerator and denominator.
-fn value_of([rounds, plain, numerator, denominator]: [f64; 4]) -> f64 {
-    part(plain, rounds) + part(numerator, denominator)
+/// The estimate from the totals of rounds, plain, numerator and denominator; no number where it has a ratio whose
+/// denominator is 0.
+fn value_of([rounds, plain, numerator, denominator]: [f64; 4], has_ratio: bool) -> f64 {
+    match (has_ratio, denominator == 0.0) {
+        (true, true) => f64::NAN,
+        _ => part(plain, rounds) + part(numerator, denominator),
+    }
 }
 
 fn part(over: f64, under: f64) -> f64 {
@@ -175,6 +193,9 @@ impl Method {
             Replicates::draw(&columns, resampling, self.resamples, self.seed)
         });
         let judged = estimates.par_iter().enumerate().map(|(index, ratio)| {
+            if !ratio.exists() {
+                return [Ranged::NONE; 2];
+            }
             let influence = ratio.influence();
             let difference = paired(&influence, &logged);
             let (value, base) = (ratio.value(), logging.value());
@@ -183,8 +204,8 @@ impl Method {
                 return [self.direct(value, error, &influence), self.direct(value - base, paired_error, &difference)];
             };
             let columns = [0, 2 + 3 * index, 3 + 3 * index, 4 + 3 * index];
-            let values = replicates.values(columns);
-            let bases = replicates.values([0, 1, usize::MAX, usize::MAX]);
+            let values = replicates.values(columns, ratio.has_ratio());
+            let bases = replicates.values([0, 1, usize::MAX, usize::MAX], false);
             let differences = paired(&values, &bases);
             [
                 self.resampled(value, error, values, || bootstrap::left_out(*ratio)),
@@ -231,6 +252,8 @@ impl Method {
         left_out: impl FnOnce() -> Vec<f64>,
     ) -> Ranged {
         let error = 1.0 - self.confidence;
+        // A resample without an estimate is left out.
+        replicates.retain(|replicate| !replicate.is_nan());
         replicates.sort_by(f64::total_cmp);
         let mut shares = [error / 2.0, 1.0 - error / 2.0];
         if self.kind == IntervalKind::Bca {

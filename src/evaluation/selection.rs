@@ -24,6 +24,11 @@ pub(super) struct Choice {
 /// biased member is known far better than either. A member whose difference is not within its own interval (at the same
 /// confidence for all members together, by Bonferroni) shows its bias, and is passed over. Where the least biased member has no spread (no reward, one unit),
 /// there is nothing to compare, and it is taken itself.
+///
+/// What neither sees is a bias that is smaller than the noise of the least biased member. Members that lean on a reward model
+/// (`switch`, `switch_dr`, `dros`) share its error, which no interval of theirs knows: with few rounds, or large weights, a
+/// wrong model is chosen all the way to the direct method. The choice is for reading; a verdict never rests on it
+/// (`verdict::gates` refuses, and ranks estimators without a choice first).
 pub(super) fn choose(members: &[Ratio<'_>]) -> Choice {
     if members.len() < 2 {
         return Choice { index: 0, guard: None };

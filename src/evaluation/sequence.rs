@@ -37,7 +37,8 @@ mod properties;
 mod testing;
 
 pub use diagnostics::{
-    MOST_STEPS_FOR_PRODUCTS, SequenceDiagnostics, default_estimators, diagnose, unsupported_warning,
+    MOST_STEPS_FOR_PRODUCTS, SequenceDiagnostics, default_estimators, diagnose, diagnose_unweighted,
+    unsupported_warning,
 };
 pub use gathering::{Rows, TrajectoryBuilder, TrajectoryFault};
 pub use interval::{SequenceEstimate, SequenceInterval, estimate};
@@ -70,11 +71,17 @@ pub trait SequenceEstimator: fmt::Debug + Send + Sync {
     /// # Errors
     /// Where the log lacks what it needs, or does not support the target.
     fn prepare<'a>(&self, log: &'a Trajectories) -> Result<Box<dyn Prepared + 'a>, SequenceFailure>;
+
+    /// Whether it weighs rows by their propensities, so that what the target does must have been possible in every row.
+    fn weighs(&self) -> bool {
+        true
+    }
 }
 
 /// An estimator with its log.
 pub trait Prepared: Send + Sync {
-    /// The estimate where trajectory i counts `counts[i]` times (0 or more, one per trajectory).
+    /// The estimate where trajectory i counts `counts[i]` times (0 or more, one per trajectory); no number where the
+    /// trajectories that count carry none.
     fn value(&self, counts: &[f64]) -> f64;
 
     /// The estimate from every trajectory once, and how each moves it.

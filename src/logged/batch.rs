@@ -1,6 +1,6 @@
 //! Rows of a checked log as numbers.
 
-use super::cells::{Cells, Chunk, named};
+use super::cells::{Cells, Chunk};
 use super::dictionary::{ABSENT, Dictionary};
 use super::layout::Layout;
 use super::log::{self, Faults, Log};
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
                 hashes.clear();
                 hashes.extend((0..texts.count()).map(|number| {
                     let text = String::from_utf8_lossy(texts.get(number));
-                    log::hash(named(&text).as_bytes())
+                    log::hash(text.trim().as_bytes())
                 }));
                 batch.units.extend(texts.of_row().iter().map(|number| hashes[*number as usize]));
             }

@@ -1,6 +1,6 @@
 //! Names as small numbers.
 
-use super::cells::{Cells, named, named_number};
+use super::cells::{Cells, named_number};
 use super::log::spread;
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub(super) struct Dictionary {
     recent: Vec<(u64, u32)>,
     /// By different text of the batch at hand, its code.
     of_text: Vec<u32>,
+    /// Whether names were met as numbers.
+    is_of_numbers: bool,
     most: usize,
     scratch: String,
 }
@@ -37,6 +39,7 @@ impl Dictionary {
             numbers: BTreeMap::new(),
             recent: Vec::new(),
             of_text: Vec::new(),
+            is_of_numbers: false,
             most,
             scratch: String::new(),
         }
@@ -62,6 +65,17 @@ impl Dictionary {
         self.codes.get(name).copied()
     }
 
+    /// What a text of another file calls here: itself, without blanks around it; where the names were met as numbers, the
+    /// number that it reads as.
+    pub(super) fn name_of(&self, text: &str) -> String {
+        let text = text.trim();
+        match text.parse::<f64>() {
+            // Minus 0 is 0.
+            Ok(number) if self.is_of_numbers && number.is_finite() => (number + 0.0).to_string(),
+            _ => text.to_owned(),
+        }
+    }
+
     /// The code of a name, which may be new; `None` where there are too many.
     pub(super) fn code(&mut self, name: &str) -> Option<u32> {
         if let Some(code) = self.codes.get(name) {
@@ -80,13 +94,16 @@ impl Dictionary {
     pub(super) fn codes_of(&mut self, cells: &Cells, codes: &mut Vec<u32>) {
         codes.clear();
         match cells {
-            Cells::Numbers(numbers) => codes.extend(numbers.iter().map(|number| self.code_of_number(*number))),
+            Cells::Numbers(numbers) => {
+                self.is_of_numbers = true;
+                codes.extend(numbers.iter().map(|number| self.code_of_number(*number)));
+            }
             Cells::Texts(texts) => {
                 let mut of_text = std::mem::take(&mut self.of_text);
                 of_text.clear();
                 of_text.extend((0..texts.count()).map(|number| {
                     let text = String::from_utf8_lossy(texts.get(number));
-                    self.code(&named(&text)).unwrap_or(ABSENT)
+                    self.code(text.trim()).unwrap_or(ABSENT)
                 }));
                 codes.extend(texts.of_row().iter().map(|number| of_text[*number as usize]));
                 self.of_text = of_text;
@@ -146,10 +163,11 @@ impl Dictionary {
         let numbers: Option<Vec<f64>> = self.names.iter().map(|name| name.parse().ok()).collect();
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         match &numbers {
-            Some(numbers) => order.sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b])),
+            Some(numbers) => order
+                .sort_by(|a, b| numbers[*a].total_cmp(&numbers[*b]).then_with(|| self.names[*a].cmp(&self.names[*b]))),
             None => order.sort_by(|a, b| self.names[*a].cmp(&self.names[*b])),
         }
-        let mut sorted = Self::new(self.most);
+        let mut sorted = Self { is_of_numbers: self.is_of_numbers, ..Self::new(self.most) };
         for old in order {
             let _ = sorted.code(&self.names[old]);
         }
@@ -162,10 +180,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn texts_that_read_as_one_number_are_names_of_their_own() {
+        let (mut dictionary, mut codes) = (Dictionary::new(9), Vec::new());
+        let mut texts = Cells::texts();
+        ["7", "007", "7.0", "1.1", "1.10"].iter().for_each(|text| texts.push_text(text.as_bytes()));
+        dictionary.codes_of(&texts, &mut codes);
+        assert_eq!(codes, [0, 1, 2, 3, 4]);
+        assert_eq!(dictionary.name_of(" 7.0"), "7.0");
+        // A column of numbers has no texts: other files may write them as they like.
+        let mut numbers = Dictionary::new(9);
+        numbers.codes_of(&Cells::Numbers(vec![7.0, 0.5]), &mut codes);
+        assert_eq!(["7.0", "0.50", "-0", "x"].map(|text| numbers.name_of(text)), ["7", "0.5", "0", "x"]);
+    }
+
+    #[test]
     fn numbers_and_texts_share_their_names() {
         let mut dictionary = Dictionary::new(4);
         let mut texts = Cells::texts();
-        ["10", "2.0", "10.0"].iter().for_each(|text| texts.push_text(text.as_bytes()));
+        ["10", "2", "10"].iter().for_each(|text| texts.push_text(text.as_bytes()));
         let mut codes = Vec::new();
         let mut codes_of = |dictionary: &mut Dictionary, cells: &Cells| {
             dictionary.codes_of(cells, &mut codes);

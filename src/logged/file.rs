@@ -230,6 +230,9 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Option<Ev
         reader.fault(Code::MissingKey, None, "log: there is none to judge by", help);
     }
     let log = if root.get("log").is_some() { values(reader, root, "log", keys::LOG) } else { None };
+    if let Some(log) = &log {
+        without_time(reader, log);
+    }
     let paths = log.as_ref().map(|log| log_paths(reader, log, folder)).unwrap_or_default();
     let logging_table = log.as_ref().and_then(|log| match log.optional_text("logging") {
         None | Some("uniform") => None,
@@ -271,6 +274,18 @@ fn read(reader: &mut Reader<'_>, root: &Section<'_>, folder: &Path) -> Option<Ev
         resamples: u32::try_from(interval.integer("resamples")).unwrap_or(u32::MAX),
         twin: twin?,
     })
+}
+
+/// Notes what is said of sequences where rows have no time and are none.
+fn without_time(reader: &mut Reader<'_>, log: &Values) {
+    if log.is_given("time") {
+        return;
+    }
+    for key in ["discount", "horizon"].into_iter().filter(|key| log.is_given(key)) {
+        let message = format!("log.{key}: it is of sequences, and log.time is missing");
+        let help = format!("add `time = …` (steps of a unit) and `unit = …` to [log], or leave {key} out");
+        reader.fault(Code::Refused, log.place(key), message, help);
+    }
 }
 
 #[cfg(test)]

@@ -122,10 +122,8 @@ impl Judged {
         });
         if let Some(sequences) = seat.sequences {
             let coupled = log.layout.own.as_ref().map(|own| own.coupled.clone()).unwrap_or_default();
-            let found = sequences.finish(&seat.target.name, evaluation, &coupled);
-            let mut found = found.map_err(|fault| evaluation.wrong(vec![fault]))?;
-            found.diagnostics.warnings.extend(note.clone());
-            self.sequences.push(found);
+            let found = sequences.finish(&seat.target.name, evaluation, &coupled, borrowed);
+            self.sequences.push(found.map_err(|fault| evaluation.wrong(vec![fault]))?);
         }
         note.into_iter().for_each(|note| seat.appraiser.note(note));
         let appraisal = seat.appraiser.finish();

@@ -51,7 +51,7 @@ impl Law {
             LawKind::Uniform => Ok(Self::Uniform),
             LawKind::Constant => {
                 let name = asked.values.text("action");
-                log.find_action(name).map(Self::Constant).ok_or_else(|| {
+                log.find_action(&log.actions.name_of(name)).map(Self::Constant).ok_or_else(|| {
                     let known: Vec<&str> = log.action_names.iter().map(String::as_str).take(40).collect();
                     fault("action", format!("{name:?} is an unknown action"), way_out(name, &known, "actions"))
                 })

@@ -1,7 +1,6 @@
 //! Laws over actions as tables by keys.
 
 use super::batch::Batch;
-use super::cells::named;
 use super::file::NamedTable;
 use super::log::{Log, SUM_TOLERANCE};
 use crate::scenario::error::{Code, ScenarioError};
@@ -30,6 +29,8 @@ struct Group {
     place: RowPlace,
     sum: f64,
     law: Vec<f64>,
+    /// Where each action stands.
+    rows: Vec<Option<RowPlace>>,
 }
 
 impl LawTable {
@@ -57,9 +58,7 @@ impl LawTable {
         let is_whole = bad.count() == 0;
         for (keys, group) in &groups {
             if is_whole && (group.sum - 1.0).abs() > SUM_TOLERANCE {
-                let told = columns.keys.iter().zip(keys).map(|((_, name), value)| format!("{name} {value}"));
-                let told: Vec<String> = told.collect();
-                let of = if told.is_empty() { String::new() } else { format!(" of {}", told.join(", ")) };
+                let of = columns.told(keys);
                 // Beyond the ninth digit stands what binary fractions make of the file's decimals.
                 let sum = (group.sum * 1e9).round() / 1e9;
                 bad.add_row(group.place, &format!("the probabilities{of} sum to {sum}, not to 1"));
@@ -184,6 +183,13 @@ impl Columns {
         Ok(Self { action, probability, keys, places })
     }
 
+    /// Keys in words, as what follows a noun.
+    fn told(&self, keys: &[String]) -> String {
+        let told: Vec<String> =
+            self.keys.iter().zip(keys).map(|((_, name), value)| format!("{name} {value}")).collect();
+        if told.is_empty() { String::new() } else { format!(" of {}", told.join(", ")) }
+    }
+
     fn take(
         &self,
         place: RowPlace,
@@ -198,15 +204,26 @@ impl Columns {
             Ok(_) => return bad.add_value(place, "probability", field(self.probability), "is no probability"),
             Err(_) => return bad.add_value(place, "probability", field(self.probability), "is not a number"),
         };
-        let name = named(field(self.action));
+        let name = log.actions.name_of(field(self.action));
         let Some(action) = log.find_action(&name) else {
             let fault = "is an unknown action: the log never has it; name all actions in log.actions if it is one";
             return bad.add_value(place, &log.shape.action_name, &name, fault);
         };
-        let keys = self.places.iter().map(|index| named(field(*index)).into_owned()).collect();
-        let group =
-            groups.entry(keys).or_insert_with(|| Group { place, sum: 0.0, law: vec![0.0; log.shape.action_count] });
+        let key = |((column, _), index): (&(usize, String), &usize)| log.levels[*column].name_of(field(*index));
+        let keys: Vec<String> = self.keys.iter().zip(&self.places).map(key).collect();
+        let actions = log.shape.action_count;
+        let of = self.told(&keys);
+        let group = groups.entry(keys).or_insert_with(|| Group {
+            place,
+            sum: 0.0,
+            law: vec![0.0; actions],
+            rows: vec![None; actions],
+        });
+        if let Some(first) = group.rows[action as usize] {
+            return bad.add_row(place, &format!("the probability of {name:?}{of} stands in {first} already"));
+        }
+        group.rows[action as usize] = Some(place);
         group.sum += probability;
-        group.law[action as usize] += probability;
+        group.law[action as usize] = probability;
     }
 }

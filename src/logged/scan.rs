@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
         let mut actions = Dictionary::new(ACTIONS);
         let named: Vec<String> = match (&layout.own, evaluation.log.texts("actions")) {
             (Some(own), _) => (0..own.action_names.len()).map(|action| action.to_string()).collect(),
-            (None, named) => named.iter().map(|name| super::cells::named(name).into_owned()).collect(),
+            (None, named) => named.iter().map(|name| name.trim().to_owned()).collect(),
         };
         named.iter().for_each(|name| {
             actions.code(name);
@@ -145,6 +145,7 @@ impl<'a> Scan<'a> {
 
     fn take(&mut self, file: usize, chunk: &Chunk, faults: &mut Faults) {
         let bad = faults.of(file);
+        self.names(chunk, bad);
         self.actions.codes_of(&chunk.columns[self.layout.action], &mut self.codes);
         for row in 0..chunk.rows.len() {
             let action = self.action(chunk, row, bad);
@@ -173,6 +174,24 @@ impl<'a> Scan<'a> {
             self.context(index, &chunk.columns[*column], chunk.rows.len());
         }
         self.rows += chunk.rows.len() as u64;
+    }
+
+    /// Notes names that are no text: two of them could read as one.
+    fn names(&self, chunk: &Chunk, bad: &mut BadRows) {
+        let Layout { action, unit, logger, decision_id, .. } = *self.layout;
+        let columns = [Some(action), unit, logger, decision_id].into_iter().flatten();
+        for column in columns.chain(self.layout.context.iter().copied()) {
+            let Cells::Texts(texts) = &chunk.columns[column] else { continue };
+            if (0..texts.count()).all(|number| std::str::from_utf8(texts.get(number)).is_ok()) {
+                continue;
+            }
+            for row in 0..chunk.rows.len() {
+                if let Err(text) = std::str::from_utf8(texts.bytes(row)).map_err(|_| texts.bytes(row)) {
+                    let shown = String::from_utf8_lossy(text);
+                    bad.add_value(place(chunk, row), self.layout.name(column), &shown, "is not UTF-8 text");
+                }
+            }
+        }
     }
 
     fn terminated(&self, chunk: &Chunk, row: usize, bad: &mut BadRows) {

@@ -9,7 +9,8 @@ use super::log::{Log, short, spread};
 use crate::evaluation::IntervalKind;
 use crate::evaluation::sequence::{
     Horizon, LawShape, Rows, SEQUENCE_ESTIMATORS, SequenceDiagnostics, SequenceEstimate, SequenceInterval, Shape,
-    StateShape, Trajectories, TrajectoryBuilder, default_estimators, diagnose, estimate, unsupported_warning,
+    StateShape, Trajectories, TrajectoryBuilder, default_estimators, diagnose, diagnose_unweighted, estimate,
+    unsupported_warning,
 };
 use crate::registry::{Values, find};
 use crate::scenario::error::{Code, ScenarioError};
@@ -260,12 +261,15 @@ impl Sequences {
         self.fault = self.builder.push(&rows).err().map(|fault| fault.told(&|row: usize| places.of(row)));
     }
 
-    /// Judges the target by the estimators that fit the log.
+    /// Judges the target by the estimators that fit the log. `borrowed` is the share of what the target does that the policy
+    /// of the row could not do, and another that logged could: weights by each row's own policy leave that out, step after
+    /// step, so that only estimators without weights are taken then.
     pub(super) fn finish(
         self,
         name: &str,
         evaluation: &Evaluation,
         coupled: &[String],
+        borrowed: f64,
     ) -> Result<SequenceAppraisal, ScenarioError> {
         let wrong = |message: String| ScenarioError {
             message: format!("log.time: the rows are no sequences that can be judged: {message}"),
@@ -278,7 +282,7 @@ impl Sequences {
         }
         let places = &self.places;
         let log = self.builder.finish().map_err(|fault| wrong(fault.told(&|row: usize| places.of(row))))?;
-        let mut diagnostics = diagnose(&log, coupled);
+        let mut diagnostics = if borrowed > 0.0 { diagnose_unweighted(&log, coupled) } else { diagnose(&log, coupled) };
         diagnostics.warnings.extend(self.sample.map(|sample| sample.warning(log.len())));
         let interval = match evaluation.interval {
             IntervalKind::Percentile | IntervalKind::Bca | IntervalKind::Poisson => {
@@ -286,9 +290,16 @@ impl Sequences {
             }
             _ => SequenceInterval::Student,
         };
-        let mut estimates = Vec::new();
+        let (mut estimates, mut left_out) = (Vec::new(), Vec::new());
         for asked in asked(evaluation, &log) {
             let estimator = asked.estimator().map_err(|refusal| wrong(refusal.message))?;
+            if borrowed > 0.0 && estimator.weighs() {
+                if !evaluation.sequence_estimators.is_empty() {
+                    return Err(uncovered(&asked, name, borrowed));
+                }
+                left_out.push(asked.name);
+                continue;
+            }
             match estimate(estimator.as_ref(), &log, interval, evaluation.confidence, evaluation.seed) {
                 Ok(found) => {
                     diagnostics.warnings.extend(unsupported_warning(&asked.name, found.unsupported_target_mass));
@@ -307,7 +318,30 @@ impl Sequences {
                 Err(failure) => diagnostics.warnings.push(format!("{}: {failure}", asked.name)),
             }
         }
+        if !left_out.is_empty() {
+            diagnostics.warnings.push(format!(
+                "left out: {}. They weigh by the policy that logged the row, and {:.2} % of what the target does was \
+                 impossible for it, and possible for another",
+                left_out.join(", "),
+                100.0 * borrowed
+            ));
+        }
         Ok(SequenceAppraisal { name: name.to_owned(), estimates, diagnostics })
+    }
+}
+
+/// An estimator that the file names weighs by policies that could not do what the target does.
+fn uncovered(asked: &SequenceAsked, target: &str, borrowed: f64) -> ScenarioError {
+    ScenarioError {
+        message: format!(
+            "estimator {:?} cannot judge target {target:?}: it weighs by the policy that logged the row, and {:.2} % of what \
+             the target does was impossible for it",
+            asked.name,
+            100.0 * borrowed
+        ),
+        place: asked.values.place(""),
+        help: Some("take `fqe`, or another target, or leave out the rows of the policy that could not".to_owned()),
+        code: Code::Refused,
     }
 }
 

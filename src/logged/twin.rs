@@ -38,7 +38,7 @@ pub struct Twin {
     pub results: Vec<TwinResult>,
 }
 
-/// One estimator on one target.
+/// One estimator on one target, over the synthetic logs on which it has a value; no numbers where it has none on any.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TwinResult {
     /// The target.
@@ -212,7 +212,9 @@ pub(super) fn run(
     let mut results = Vec::new();
     for (target, truth) in truths.iter().enumerate() {
         for (estimator, asked) in estimators.iter().enumerate() {
-            let own: Vec<Outcome> = outcomes.iter().map(|outcome| outcome[target][estimator]).collect();
+            // A log on which nothing has weight has no estimate of some.
+            let own = outcomes.iter().map(|outcome| outcome[target][estimator]).filter(|outcome| !outcome.0.is_nan());
+            let own: Vec<Outcome> = own.collect();
             results.push(summary(&evaluation.targets[target].name, &asked.name, *truth, &own));
         }
     }

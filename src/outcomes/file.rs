@@ -10,7 +10,7 @@ use crate::scenario::table::{Reader, Section};
 use crate::scenario::{Code, SYNTAX_FAULTS, ScenarioError, ScenarioErrors, is_trial, note_syntax, refuse};
 use serde::Serialize;
 use std::ops::Range as Place;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 /// Keys of the file itself.
@@ -157,6 +157,8 @@ pub struct Inquiry {
     pub metrics: Vec<Metric>,
     /// The outcomes.
     pub columns: Columns,
+    /// The file that they stand in.
+    pub data_path: PathBuf,
     pub(super) analyses: Vec<Named>,
     pub(super) whom: Option<Whom>,
     pub(super) file_name: String,
@@ -204,14 +206,14 @@ pub fn parse(text: &str, base_folder: &Path, file_name: &str) -> Result<Inquiry,
         is_broken |= !note_syntax(&mut reader, error);
     }
     let root = Section { path: String::new(), place: 0..text.len(), table: document.get_ref() };
-    let inquiry = if is_broken { None } else { check(&mut reader, &root, file_name) };
+    let inquiry = if is_broken { None } else { check(&mut reader, &root, base_folder, file_name) };
     match inquiry {
         Some(inquiry) if reader.faults.is_empty() => Ok(inquiry),
         _ => Err(ScenarioErrors::new(file_name, text, reader.faults)),
     }
 }
 
-fn check(reader: &mut Reader<'_>, root: &Section<'_>, file_name: &str) -> Option<Inquiry> {
+fn check(reader: &mut Reader<'_>, root: &Section<'_>, base_folder: &Path, file_name: &str) -> Option<Inquiry> {
     let header = reader.values(root, EXPERIMENT, SECTIONS);
     if let Some(name) = header.as_ref().and_then(|header| header.optional_text("name")) {
         check_name(reader, root, name, &mut Vec::new());
@@ -259,6 +261,7 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, file_name: &str) -> Option
         seed: header.integer("seed").unsigned_abs(),
         metrics,
         columns,
+        data_path: base_folder.join(data.text("path")),
         analyses,
         whom,
         file_name: file_name.to_owned(),

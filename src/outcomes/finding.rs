@@ -89,8 +89,11 @@ pub struct Finding {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// p value of this comparison alone.
-    pub p_value: f64,
+    /// p value of this comparison alone; nothing where there is none yet.
+    pub p_value: Option<f64>,
+    /// Why there is neither interval nor p value, where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lack: Option<String>,
     /// Adjusted for all that is decided with it; of the analysis that decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjusted_p_value: Option<f64>,
@@ -224,6 +227,7 @@ impl Inquiry {
             Promise::Unproven => Verdict::Unproven,
             Promise::Broken => Verdict::Broken,
         };
+        let lack = effect.waits();
         Finding {
             arm: self.columns.arm_names[effect.arm].clone(),
             analysis: self.analyses[index].name.clone(),
@@ -236,7 +240,8 @@ impl Inquiry {
             standard_error: effect.standard_error,
             low: effect.low,
             high: effect.high,
-            p_value: effect.p_value,
+            p_value: lack.is_none().then_some(effect.p_value),
+            lack,
             adjusted_p_value: None,
             verdict: (decides && metric.role == Role::Guardrail).then(promise),
             sequential: effect.sequential,
@@ -251,9 +256,10 @@ impl Inquiry {
             .flat_map(|metric| metric.findings.iter_mut().map(|finding| (metric.better, finding)))
             .filter(|(_, finding)| finding.decides)
             .collect();
-        let p_values: Vec<f64> = family.iter().map(|(_, finding)| finding.p_value).collect();
+        // What waits for its first look rejects nothing, and is one of the questions all the same.
+        let p_values: Vec<f64> = family.iter().map(|(_, finding)| finding.p_value.unwrap_or(1.0)).collect();
         for ((better, finding), adjusted) in family.iter_mut().zip(self.multiplicity.adjusted(&p_values)) {
-            finding.adjusted_p_value = Some(adjusted);
+            finding.adjusted_p_value = finding.p_value.map(|_| adjusted);
             let is_up = (finding.effect > 0.0) == (*better == Better::Higher);
             finding.verdict = Some(match (adjusted <= self.alpha, is_up) {
                 (false, _) => Verdict::Open,
@@ -265,21 +271,8 @@ impl Inquiry {
 
     fn fault(&self, metric: &Metric, index: usize, reason: &Unanalysable) -> ScenarioError {
         let analysis = &self.analyses[index];
-        let arm = |arm: usize| self.columns.arm_names.get(arm).map_or("", String::as_str);
-        let reason = match reason {
-            Unanalysable::TooFew { arm: of, count, what, needed } => {
-                format!("arm {:?} has {count} {what}, {needed} are needed", arm(*of))
-            }
-            Unanalysable::Denominator { arm: of, sum } => {
-                format!("the denominators of arm {:?} sum to {sum}, and nothing can be counted per that", arm(*of))
-            }
-            Unanalysable::EmptyStratum { stratum, arm: of, count } => format!(
-                "the {}. stratum of the file has {count} units in arm {:?}, 2 are needed; merge it with another",
-                stratum + 1,
-                arm(*of)
-            ),
-            other => other.to_string(),
-        };
+        let names: Vec<&str> = self.columns.arm_names.iter().map(String::as_str).collect();
+        let reason = reason.told(&names);
         ScenarioError {
             message: format!("metric {:?} by {:?}: {reason}", metric.name, analysis.name),
             place: analysis.place.clone(),
@@ -322,6 +315,10 @@ impl Inquiry {
                 "no column gives the time: analyses that look repeatedly take the order of the rows for it".to_owned(),
             );
         }
+        let findings = metrics.iter().flat_map(|metric| metric.findings.iter().map(|finding| (&metric.name, finding)));
+        warnings.extend(findings.filter_map(|(metric, Finding { arm, analysis, lack, .. })| {
+            Some(format!("{analysis} says nothing yet of {metric:?} in {arm:?}: {}", lack.as_ref()?))
+        }));
         let of_metrics = self.metrics.iter().zip(metrics);
         warnings.extend(of_metrics.filter_map(|(metric, found)| self.too_little(metric, found)));
         warnings

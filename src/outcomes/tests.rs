@@ -44,7 +44,7 @@ fn a_file_of_outcomes_is_analysed() {
     let finding = &findings.metrics[0].findings[0];
     assert_eq!((finding.analysis.as_str(), finding.decides, finding.arm.as_str()), ("welch", true, "b"));
     assert!((finding.effect - 2.0).abs() < 1e-12 && finding.control == 2.0 && finding.relative_effect == Some(1.0));
-    assert_eq!(finding.adjusted_p_value, Some(finding.p_value));
+    assert_eq!(finding.adjusted_p_value, finding.p_value);
     assert_eq!(finding.verdict, Some(Verdict::Open));
     assert!(findings.guardrails_hold);
 }

@@ -4,7 +4,7 @@ mod figures;
 mod page;
 
 use super::RunError;
-use super::folder::{EVALUATION_FILE, Of, Partial, ready};
+use super::folder::{self, EVALUATION_FILE, Of};
 use crate::evaluation::appraisal::{Appraisal, Decision};
 use crate::logged::{Evaluation, Judged};
 use std::fmt::Write;
@@ -56,7 +56,7 @@ pub fn screen(evaluation: &Evaluation, judged: &Judged, document: &str) -> Resul
 /// # Errors
 /// Where it holds something, unless `force` and it holds an evaluation; where it is no folder, or another is at work there.
 pub fn refuse(folder: &Path, force: bool) -> Result<(), RunError> {
-    ready(folder, Of::Evaluation, force).map(|_| ())
+    folder::refuse(folder, Of::Evaluation, force)
 }
 
 /// Writes the files of results into `DIR.partial`, and puts it in place when all are there: what stood in the folder
@@ -65,9 +65,7 @@ pub fn refuse(folder: &Path, force: bool) -> Result<(), RunError> {
 /// # Errors
 /// As [`refuse`], and where a file cannot be written.
 pub fn write(folder: &Path, force: bool, files: &[(&'static str, String)]) -> Result<PathBuf, RunError> {
-    let partial = Partial::anew(folder, Of::Evaluation, force)?;
-    files.iter().try_for_each(|(name, content)| partial.write(name, content.as_bytes()))?;
-    partial.put_in_place()
+    folder::write_all(folder, Of::Evaluation, force, files)
 }
 
 /// A decision in words.

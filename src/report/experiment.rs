@@ -6,8 +6,44 @@ mod page;
 pub use figure::figure;
 pub use page::page;
 
+use super::RunError;
+use super::folder::{self, Of};
 use crate::outcomes::{Finding, Findings, MetricFinding, UpliftFinding, Verdict};
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Refuses a folder where the results of an experiment cannot or must not be put; nothing is written.
+///
+/// # Errors
+/// Where it holds something, unless `force` and it holds results of an experiment (analysed, carried out, or of the lab);
+/// where it is no folder, or another is at work there.
+pub fn refuse(folder: &Path, force: bool) -> Result<(), RunError> {
+    folder::refuse(folder, Of::Experiment, force)
+}
+
+/// Writes the files of results into `DIR.partial`, and puts it in place when all are there: what stood in the folder
+/// stays whole until then.
+///
+/// # Errors
+/// As [`refuse`], and where a file cannot be written.
+pub fn write(folder: &Path, force: bool, files: &[(&'static str, String)]) -> Result<PathBuf, RunError> {
+    folder::write_all(folder, Of::Experiment, force, files)
+}
+
+/// The files of results: the document, the table, the figure, the page.
+///
+/// # Errors
+/// Where the figure cannot be drawn.
+pub fn files(findings: &Findings, document: &str) -> Result<Vec<(&'static str, String)>, Box<dyn std::error::Error>> {
+    let figure = figure(findings)?;
+    let page = page(findings, &figure);
+    Ok(vec![
+        ("findings.json", document.to_owned()),
+        ("table.csv", csv(findings)),
+        ("figure.svg", figure),
+        ("report.html", page),
+    ])
+}
 
 /// The findings as text.
 #[must_use]
@@ -62,8 +98,12 @@ fn table(findings: &Findings) -> Vec<Vec<String>> {
                 number(finding.control),
                 number(finding.treated),
                 number(finding.effect),
-                format!("[{}, {}]", number(finding.low), number(finding.high)),
-                p_value(finding.p_value),
+                if finding.lack.is_some() {
+                    "-".to_owned()
+                } else {
+                    format!("[{}, {}]", number(finding.low), number(finding.high))
+                },
+                finding.p_value.map_or("-".to_owned(), p_value),
                 finding.adjusted_p_value.map(p_value).unwrap_or_default(),
                 finding.verdict.map_or("", Verdict::words).to_owned(),
             ]);
@@ -147,6 +187,7 @@ fn csv_line(metric: &MetricFinding, finding: &Finding) -> String {
     let role = word(serde_json::to_string(&metric.role).unwrap_or_default());
     let verdict = finding.verdict.map(|verdict| word(serde_json::to_string(&verdict).unwrap_or_default()));
     let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let known = |end: f64| Some(end).filter(|_| finding.lack.is_none());
     let fields = [
         metric.name.clone(),
         role,
@@ -160,9 +201,9 @@ fn csv_line(metric: &MetricFinding, finding: &Finding) -> String {
         finding.effect.to_string(),
         optional(finding.relative_effect),
         finding.standard_error.to_string(),
-        finding.low.to_string(),
-        finding.high.to_string(),
-        finding.p_value.to_string(),
+        optional(known(finding.low)),
+        optional(known(finding.high)),
+        optional(finding.p_value),
         optional(finding.adjusted_p_value),
         verdict.unwrap_or_default(),
     ];

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 pub const RESUME_FILE: &str = "run.json";
 /// The results of an evaluation; the folder that has it is one.
 pub(super) const EVALUATION_FILE: &str = "evaluation.json";
+/// The results of an analysis of outcomes, of a simulated test, of a lab; a folder that has one of them is that of an
+/// experiment.
+pub(super) const EXPERIMENT_FILES: [&str; 3] = ["findings.json", "experiment.json", "lab.json"];
 /// Units of work that are done.
 pub(super) const UNITS: &str = "units";
 
@@ -70,6 +73,7 @@ pub fn is_results(folder: &Path) -> bool {
 pub(super) enum Of {
     Run,
     Evaluation,
+    Experiment,
 }
 
 impl Of {
@@ -77,6 +81,7 @@ impl Of {
         let names: &[&str] = match self {
             Self::Run => &["manifest.json", "summary.json"],
             Self::Evaluation => &[EVALUATION_FILE],
+            Self::Experiment => &EXPERIMENT_FILES,
         };
         names.iter().any(|name| folder.join(name).is_file())
     }
@@ -85,6 +90,7 @@ impl Of {
         match self {
             Self::Run => RunError::NotResults(folder.to_owned()),
             Self::Evaluation => RunError::NotEvaluation(folder.to_owned()),
+            Self::Experiment => RunError::NotExperiment(folder.to_owned()),
         }
     }
 }
@@ -227,6 +233,31 @@ impl Partial {
         drop(held);
         Ok(self.target)
     }
+}
+
+/// Refuses a folder where results cannot or must not be put.
+///
+/// # Errors
+/// Where it holds something, unless `force` and it holds results of the same; where it is no folder, or another is at
+/// work there.
+pub(super) fn refuse(target: &Path, of: Of, force: bool) -> Result<(), RunError> {
+    ready(target, of, force).map(|_| ())
+}
+
+/// Writes files of results into `DIR.partial`, and puts it in place when all are there: what stood in the folder stays
+/// whole until then.
+///
+/// # Errors
+/// As [`refuse`], and where a file cannot be written.
+pub(super) fn write_all(
+    target: &Path,
+    of: Of,
+    force: bool,
+    files: &[(&'static str, String)],
+) -> Result<PathBuf, RunError> {
+    let partial = Partial::anew(target, of, force)?;
+    files.iter().try_for_each(|(name, content)| partial.write(name, content.as_bytes()))?;
+    partial.put_in_place()
 }
 
 /// Where the work for a folder is done, if results can and may be put there; nothing is written but what a replacement

@@ -2,12 +2,12 @@
 //! right over many such tests.
 
 mod figure;
-mod folder;
 mod lab;
+mod made;
 mod once;
 
-pub use folder::{Made, put_in_place, refuse_folder};
 pub use lab::{csv as lab_csv, files as lab_files, json as lab_json, text as lab_text};
+pub use made::Made;
 pub use once::{csv, files, json, text};
 
 use crate::evaluation::trial::{Outcome, Randomised};

@@ -84,6 +84,9 @@ impl<'a> Rows<'a> {
         use parquet::file::reader::{FileReader, SerializedFileReader};
         let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(bytes))
             .map_err(|error| format!("is not a Parquet file: {error}"))?;
+        if let Some(fault) = unreadable_compression(reader.metadata()) {
+            return Err(fault);
+        }
         let schema = reader.metadata().file_metadata().schema();
         let header = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
         Ok(Self { content: Content::Parquet(reader), header })
@@ -157,18 +160,46 @@ fn visit_parquet(
     let broken = |error: parquet::errors::ParquetError| format!("cannot be read: {error}");
     let mut record = StringRecord::new();
     for (index, row) in reader.get_row_iter(None).map_err(broken)?.enumerate() {
+        let place = RowPlace { row: index + 1, line: None };
+        // The reader makes texts of a row as it reads it, and goes no further where one is not UTF-8.
+        let row = row.map_err(|error| format!("cannot be read at {place}, where texts must be UTF-8: {error}"))?;
         record.clear();
-        for (_, field) in row.map_err(broken)?.get_column_iter() {
+        let mut is_text = true;
+        for (_, field) in row.get_column_iter() {
             match field {
                 Field::Null => record.push_field(""),
                 Field::Bool(value) => record.push_field(if *value { "1" } else { "0" }),
                 Field::Str(text) => record.push_field(text.trim()),
+                // Whole numbers without a point, as in a log.
+                Field::Float(value) => record.push_field(&value.to_string()),
+                Field::Double(value) => record.push_field(&value.to_string()),
+                Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
+                    Ok(text) => record.push_field(text.trim()),
+                    Err(_) => is_text = false,
+                },
                 other => record.push_field(&other.to_string()),
             }
         }
-        visit(RowPlace { row: index + 1, line: None }, Ok(&record));
+        visit(place, if is_text { Ok(&record) } else { Err("not UTF-8 text".to_owned()) });
     }
     Ok(())
+}
+
+/// Why a Parquet file whose columns are compressed in a way that this program does not know cannot be read.
+#[cfg(feature = "cli")]
+pub(crate) fn unreadable_compression(file: &parquet::file::metadata::ParquetMetaData) -> Option<String> {
+    use parquet::basic::Compression;
+    let mut columns = file.row_groups().iter().flat_map(|group| group.columns());
+    columns.find_map(|column| {
+        let name = match column.compression() {
+            Compression::LZ4 | Compression::LZ4_RAW => "lz4",
+            Compression::BROTLI(_) => "brotli",
+            Compression::LZO => "lzo",
+            _ => return None,
+        };
+        let readable = "write it with zstd, snappy or gzip, or without compression";
+        Some(format!("is compressed with {name}, which is not supported: {readable}"))
+    })
 }
 
 /// What is wrong with the rows of a file: the first ones in words, the rest as a count.

@@ -147,3 +147,24 @@ fn garbage_for_a_column_chunk_is_told_with_the_file_and_ends_with_2() {
         assert!(!folder.path().join("out").exists(), "{what}");
     }
 }
+
+#[test]
+fn a_compression_that_cannot_be_read_is_named() {
+    let folder = folder();
+    let whole = log(Compression::SNAPPY);
+    // In the metadata at the end, each column tells its codec before the number of its values: thrift's field 4, then 5.
+    let footer = whole.len() - 8 - u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize;
+    for (codec, name) in [(4, "brotli"), (5, "lz4"), (7, "lz4")] {
+        let mut bytes = whole.clone();
+        let places = (footer..whole.len() - 2).filter(|place| whole[*place..][..3] == [0x15, 2, 0x16]);
+        let changed = places.map(|place| bytes[place + 1] = 2 * codec).count();
+        assert_eq!(changed, 14, "two row groups of seven columns");
+        fs::write(folder.path().join("log.parquet"), &bytes).unwrap();
+        let mut command = Command::cargo_bin("mercato").unwrap();
+        let output = command.current_dir(folder.path()).args(["evaluate", "e.toml", "--out", "out"]).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let told =
+            format!("log.parquet is compressed with {name}, which is not supported: write it with zstd, snappy or");
+        assert!(output.status.code() == Some(2) && error.contains(&told), "{error}");
+    }
+}

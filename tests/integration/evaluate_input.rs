@@ -129,3 +129,59 @@ fn numbers_beyond_all_sums_are_refused() {
     let told = "row 2 (line 3), column \"p\": \"1e-300\" is below 1e-100, so that no weight can be summed";
     refused(FILE, &LOG.replace("1,b,1,0.5", "1,b,1,1e-300"), TARGET, &[told]);
 }
+
+#[test]
+fn names_are_texts_as_they_stand() {
+    let evaluation = FILE.replace("context = [\"place\"]", "context = [\"place\"]\nunit = \"id\"");
+    let log = "id,place,arm,sale,p\n7,1,1.1,0,0.5\n007,1,1.10,1,0.5\n7.0,01,1.1,1,0.5\n7,01,1.10,0,0.5\n";
+    let target = "place,arm,probability\n1,1.1,0.25\n1,1.10,0.75\n01,1.1,1\n";
+    let held = folder(&evaluation, log, target);
+    let (code, output, error) = mercato(held.path(), &["evaluate", "e.toml", "--json", "--quiet", "--out", "out"]);
+    assert_eq!(code, 0, "{error}");
+    let document: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!((document["rows"].as_u64(), document["units"].as_u64()), (Some(4), Some(3)));
+    let ips = document["targets"][0]["estimates"].as_array().unwrap();
+    let ips = ips.iter().find(|estimate| estimate["estimator"] == "ips").unwrap();
+    // (0 + 0.75 / 0.5 + 1 / 0.5 + 0) / 4.
+    assert!((ips["value"].as_f64().unwrap() - 0.875).abs() < 1e-12, "{ips}");
+    // The table must write a key as the log does.
+    let other = target.replace("01,", "1.0,");
+    refused(&evaluation, log, &other, &["row 3 (line 4): target \"new\" has no law for place 01"]);
+    let held = folder(&evaluation, log, target);
+    let broken = b"id,place,arm,sale,p\n7,1,1.1,0,0.5\n\xff,1,1.10,1,0.5\n\xfe,2,\xff,1,0.5\n";
+    fs::write(held.path().join("log.csv"), broken).unwrap();
+    let (code, _, error) = mercato(held.path(), &["evaluate", "e.toml", "--out", "out"]);
+    assert_eq!(code, 2, "{error}");
+    for told in ["row 2 (line 3), column \"id\"", "row 3 (line 4), column \"arm\"", "is not UTF-8 text"] {
+        assert!(error.contains(told), "{told:?} is not in\n{error}");
+    }
+}
+
+#[test]
+fn what_would_be_ignored_is_refused() {
+    for (key, value) in [("discount", "0.9"), ("horizon", "\"endless\"")] {
+        let asked = FILE.replace("propensity = \"p\"", &format!("propensity = \"p\"\n{key} = {value}"));
+        let told = format!("log.{key}: it is of sequences, and log.time is missing");
+        refused(&asked, LOG, TARGET, &[&told, "add `time = …`"]);
+    }
+    let twice = TARGET.replace("1,b,0.75\n", "1,b,0.25\n1,b,0.5\n");
+    let told = "target.csv, row 3 (line 4): the probability of \"b\" of place 1 stands in row 2 (line 3) already";
+    refused(FILE, LOG, &twice, &[told]);
+}
+
+#[test]
+fn a_target_that_no_row_follows_has_no_ratio() {
+    let log = "place,arm,sale,p\n1,a,0,0.5\n1,a,1,0.5\n2,a,1,0.5\n2,a,0,0.5\n";
+    let evaluation =
+        FILE.replace("context = [\"place\"]", "context = [\"place\"]\nactions = [\"a\", \"b\"]\nlogging = \"uniform\"");
+    let held = folder(&evaluation, log, "place,arm,probability\n1,b,1\n2,b,1\n");
+    let (code, output, error) = mercato(held.path(), &["evaluate", "e.toml", "--json", "--out", "out"]);
+    assert_eq!(code, 0, "{error}");
+    let document: serde_json::Value = serde_json::from_str(&output).unwrap();
+    let target = &document["targets"][0];
+    let snips = target["estimates"].as_array().unwrap().iter().find(|one| one["estimator"] == "snips").unwrap();
+    for key in ["value", "standard_error", "low", "high"] {
+        assert!(snips[key].is_null() && snips["difference"][key].is_null(), "{snips}");
+    }
+    assert!(target["verdict"]["decision"] != "ship" && error.contains("unknown"), "{target}{error}");
+}

@@ -114,6 +114,39 @@ fn what_one_policy_never_does_another_may_have_shown() {
 }
 
 #[test]
+fn sequences_are_not_weighed_by_a_policy_that_could_not() {
+    let constant = FILE
+        .replace("kind = \"table\"\npath = \"old.csv\"", "kind = \"constant\"\naction = \"a\"")
+        .replace("propensity = \"p\"", "unit = \"id\"\ntime = \"day\"");
+    let mut log = "who,id,day,place,arm,sale\n".to_owned();
+    for id in 0..120 {
+        let (who, arm) = if id % 2 == 0 { ("old", "a") } else { ("try 2", ["a", "b"][id / 2 % 2]) };
+        (0..3).for_each(|day| log += &format!("{who},{id},{day},{},{arm},{}\n", 1 + id % 2, (id + day) % 2));
+    }
+    let names = |found: &Value| -> Vec<String> {
+        let estimates = found["estimates"].as_array().unwrap();
+        estimates.iter().map(|estimate| estimate["estimator"].as_str().unwrap().to_owned()).collect()
+    };
+    let document = judged(&folder(&constant, &log, OLD), &[]);
+    let found = &document["sequences"][0];
+    assert_eq!(names(found), ["fqe"]);
+    let warnings = found["diagnostics"]["warnings"].to_string();
+    let told = "left out: sequence_dr, mis, pdis, wpdis. They weigh by the policy that logged the row, and 37.50 %";
+    assert!(warnings.contains(told) && !warnings.contains("off 1"), "{warnings}");
+    let named = constant.clone() + "[[estimator]]\nkind = \"pdis\"\n";
+    refused(
+        &named,
+        &log,
+        OLD,
+        &["estimator \"pdis\" cannot judge target \"new\": it weighs by the policy", "take `fqe`"],
+    );
+    // Where each could do what the target does, each row is weighed by its own.
+    let both = FILE.replace("propensity = \"p\"", "unit = \"id\"\ntime = \"day\"");
+    let document = judged(&folder(&both, &log, OLD), &[]);
+    assert_eq!(names(&document["sequences"][0]), ["fqe", "sequence_dr", "mis", "pdis", "wpdis"]);
+}
+
+#[test]
 fn policies_that_did_not_log_what_they_say_are_refused() {
     let refuse = |log: &str, old: &str, words: &[&str]| refused(FILE, log, old, words);
     refuse(

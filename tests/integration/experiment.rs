@@ -85,6 +85,78 @@ fn the_example_is_analysed_and_its_broken_promise_is_exit_code_three() {
 }
 
 #[test]
+fn results_are_replaced_as_a_whole_and_by_results_alone() {
+    let folder = TempDir::new().unwrap();
+    let file = example().display().to_string();
+    let analyse =
+        |more: &[&str]| mercato(folder.path(), &[&["experiment", "analyse", &file, "--out", "results"], more].concat());
+    assert_eq!(analyse(&[]).0, 3);
+    fs::write(folder.path().join("results/left.txt"), "from before").unwrap();
+    assert_eq!(analyse(&["--force"]).0, 3);
+    let names = |at: &Path| {
+        let mut names: Vec<_> = fs::read_dir(at).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(folder.path()), ["results"]);
+    assert_eq!(names(&folder.path().join("results")), ["figure.svg", "findings.json", "report.html", "table.csv"]);
+    // What is no experiment stays, and so does what is read.
+    fs::remove_file(folder.path().join("results/findings.json")).unwrap();
+    let (code, _, said) = analyse(&["--force"]);
+    assert!(code == 2 && said.contains("is not a folder of an experiment"), "{said}");
+    fs::create_dir(folder.path().join("own")).unwrap();
+    for name in ["newsletter.toml", "newsletter.csv"] {
+        fs::copy(example().with_file_name(name), folder.path().join("own").join(name)).unwrap();
+    }
+    fs::write(folder.path().join("own/findings.json"), "{}").unwrap();
+    let own = ["experiment", "analyse", "own/newsletter.toml", "--out", "own", "--force"];
+    let (code, _, said) = mercato(folder.path(), &own);
+    assert!(code == 2 && said.contains("newsletter.toml, which the experiment reads"), "{said}");
+    assert!(folder.path().join("own/newsletter.csv").is_file());
+}
+
+#[test]
+fn too_few_units_for_a_first_look_have_no_figure_and_are_told() {
+    let folder = TempDir::new().unwrap();
+    let text = "name = \"d\"\n[data]\npath = \"d.csv\"\narm = \"arm\"\ncontrol = \"A\"\n[[metric]]\nname = \"y\"\n\
+                [[analysis]]\nname = \"msprt\"\n[[analysis]]\nname = \"confidence_sequence\"\n";
+    fs::write(folder.path().join("d.toml"), text).unwrap();
+    let rows: Vec<String> = (0..40).map(|row| format!("{},{}\n", ["A", "B"][row % 2], row % 7)).collect();
+    fs::write(folder.path().join("d.csv"), format!("arm,y\n{}", rows.concat())).unwrap();
+    let analyse = ["experiment", "analyse", "d.toml", "--out", "out"];
+    let (code, text, said) = mercato(folder.path(), &analyse);
+    let told = "msprt says nothing yet of \"y\" in \"B\": 40 units of control and arm are fewer than the 500 before its \
+                first look (first_units)";
+    assert!(code == 0 && text.contains(told) && !text.contains("inf"), "{text}{said}");
+    let document = fs::read_to_string(folder.path().join("out/findings.json")).unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    for finding in document["metrics"][0]["findings"].as_array().unwrap() {
+        for key in ["p_value", "low", "high"] {
+            assert!(finding[key].is_null(), "{key}: {finding}");
+        }
+        assert!(finding["lack"].as_str().unwrap().contains("fewer than the 500"), "{finding}");
+    }
+    let page = fs::read_to_string(folder.path().join("out/report.html")).unwrap();
+    assert!(page.contains("without an interval yet") && !page.contains("inf"), "the page has a figure");
+}
+
+#[test]
+fn arms_and_units_are_texts_as_they_stand() {
+    let folder = TempDir::new().unwrap();
+    let text = "name = \"d\"\n[data]\npath = \"d.csv\"\nunit = \"id\"\narm = \"arm\"\ncontrol = \"1.1\"\n\
+                [[metric]]\nname = \"y\"\n";
+    fs::write(folder.path().join("d.toml"), text).unwrap();
+    fs::write(folder.path().join("d.csv"), "id,arm,y\n7,1.1,0\n007,1.1,2\n7.0,1.10,3\n07,1.10,5\n").unwrap();
+    let (code, json, said) = mercato(folder.path(), &["experiment", "analyse", "d.toml", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    let document: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&document["arms"][1]["name"], &document["units"]), (&Value::from("1.10"), &Value::from(4)));
+    fs::write(folder.path().join("d.csv"), b"id,arm,y\n7,1.1,0\n8,1.1,2\n9,\xff,3\n".as_slice()).unwrap();
+    let (code, _, said) = mercato(folder.path(), &["experiment", "analyse", "d.toml"]);
+    assert!(code == 2 && said.contains("d.csv, row 3 (line 4): not UTF-8 text"), "{said}");
+}
+
+#[test]
 fn wrong_outcomes_are_exit_code_two_and_leave_nothing_behind() {
     let folder = TempDir::new().unwrap();
     let text = fs::read_to_string(example()).unwrap();
@@ -206,7 +278,7 @@ fn the_e_mail_test_of_hillstrom_has_its_published_effects() {
         }
     }
     // Both e-mails bring visits and orders, whatever the analysis.
-    assert!(findings.metrics[..2].iter().all(|metric| metric.findings.iter().all(|f| f.p_value < 0.001)));
+    assert!(findings.metrics[..2].iter().all(|metric| metric.findings.iter().all(|f| f.p_value.unwrap() < 0.001)));
     let uplift = findings.uplift.unwrap();
     // The women's e-mail moves those who bought women's goods, and nearly nobody else.
     let best = uplift.leaves.first().unwrap();

@@ -256,6 +256,31 @@ fn results_have_the_same_bytes_on_any_number_of_threads() {
     let again = ["experiment", "run", "good.toml", "--out", "run-1"];
     assert_eq!(mercato(folder.path(), &again).0, 2);
     assert_eq!(mercato(folder.path(), &[&again[..], &["--force", "--quiet"]].concat()).0, 0);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains(".partial")), "{left:?}");
+    fs::create_dir(folder.path().join("mine")).unwrap();
+    fs::write(folder.path().join("mine/manifest.json"), "{}").unwrap();
+    let (code, _, errors) = mercato(folder.path(), &["experiment", "run", "good.toml", "--out", "mine", "--force"]);
+    assert!(code == 2 && errors.contains("is not a folder of an experiment"), "{errors}");
+    assert!(folder.path().join("mine/manifest.json").is_file());
+}
+
+#[test]
+fn what_cannot_be_had_names_the_arm_and_what_a_file_changes_is_told_there() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, from: &str, to: &str| {
+        assert!(GOOD.contains(from), "{from}");
+        fs::write(folder.path().join(name), GOOD.replacen(from, to, 1)).unwrap();
+    };
+    file("few.toml", "truth_markets = 2", "truth_markets = 1\n[[analysis]]\nkind = \"msprt\"\nfirst_units = 9_999");
+    let (code, output, errors) = mercato(folder.path(), &["experiment", "run", "few.toml"]);
+    assert!(output.contains("in often cannot be had yet: 300 units"), "{code} {output}{errors}");
+    file("tiny.toml", "consumers = 300", "consumers = 3");
+    let (_, output, errors) = mercato(folder.path(), &["experiment", "run", "tiny.toml"]);
+    assert!(output.contains("cannot be had: arm \"") && !output.contains("arm 0 "), "{output}{errors}");
+    file("wrong.toml", "consumers = 300", "consumers = -3");
+    let (code, _, errors) = mercato(folder.path(), &["experiment", "run", "wrong.toml"]);
+    assert!(code == 2 && !errors.contains("mercato validate hello-market"), "{errors}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub struct AnalyseArguments {
     /// Folder for findings.json, table.csv, figure.svg and report.html; nothing is written without it
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Write over the files of a folder that is not empty
+    /// Replace a folder of results of an experiment that exists
     #[arg(long, requires = "out")]
     pub force: bool,
 }

@@ -1,12 +1,14 @@
 //! What `run` and `lab` have in common: a checked test, a place for its results, trained laws, threads.
 
+use super::{refuse_inputs_inside, told};
 use crate::cli::arguments::TrialArguments;
 use crate::cli::run::Clock;
-use crate::cli::{FAILED, WRONG_INPUT, diagnostic, fail};
+use crate::cli::{FAILED, diagnostic, fail};
 use crate::evaluation::trial::{Protocol, TrialError};
 use crate::outcomes::is_inquiry;
 use crate::report::Progress;
-use crate::report::trial::{Made, put_in_place, refuse_folder};
+use crate::report::experiment::{refuse, write};
+use crate::report::trial::Made;
 use crate::scenario::{Code, ScenarioError, ScenarioErrors, Trial, TrialOverrides, is_trial, load_trial};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,8 @@ pub(super) struct Ready {
     pub trial: Trial,
     pub clock: Clock,
     out: PathBuf,
+    /// Whether results that stand there may be replaced.
+    is_forced: bool,
     pool: rayon::ThreadPool,
 }
 
@@ -27,15 +31,14 @@ pub(super) fn ready(arguments: &TrialArguments, prefix: &str) -> Result<Ready, E
     let trial = load_trial(&arguments.file, overrides).map_err(|errors| diagnostic::report(&errors))?;
     let default = || PathBuf::from(format!("results/runs/{prefix}-{}-{}", trial.name, trial.seed().value()));
     let out = arguments.out.clone().unwrap_or_else(default);
-    if let Some(message) = refuse_folder(&out, arguments.force) {
-        return Err(fail(WRONG_INPUT, &message));
-    }
+    refuse(&out, arguments.force).map_err(|error| told(&error))?;
+    refuse_inputs_inside(&out, &[&arguments.file])?;
     let mut pool = rayon::ThreadPoolBuilder::new();
     if let Some(threads) = arguments.threads {
         pool = pool.num_threads(threads as usize);
     }
     let pool = pool.build().map_err(|error| fail(FAILED, &format!("the threads cannot be started: {error}")))?;
-    Ok(Ready { trial, clock: Clock::new(!arguments.quiet), out, pool })
+    Ok(Ready { trial, clock: Clock::new(!arguments.quiet), out, is_forced: arguments.force, pool })
 }
 
 /// A file of outcomes is neither a test nor a scenario, and would be told as a bad scenario key by key.
@@ -77,9 +80,8 @@ impl Ready {
         };
         let mut files = files;
         files.push(("manifest.json", made.manifest(&self.trial)));
-        put_in_place(&self.out, &files)
-            .map_err(|error| fail(FAILED, &format!("{} cannot be written: {error}", self.out.display())))?;
+        let out = write(&self.out, self.is_forced, &files).map_err(|error| told(&error))?;
         let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-        Ok(format!("\nresults: {} ({})\n", self.out.display(), names.join(", ")))
+        Ok(format!("\nresults: {} ({})\n", out.display(), names.join(", ")))
     }
 }

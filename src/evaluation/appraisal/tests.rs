@@ -84,6 +84,14 @@ fn what_rests_on_the_model_alone_is_unreliable() {
         assert!(alone.reason.contains(kind) && alone.reason.contains("ask for dr or snips"), "{}", alone.reason);
         assert_eq!(judged(&log, &[kind, "snips"], &Settings::default()).verdict.decision, Decision::Ship, "{kind}");
     }
+    // A model that is off by much, and whose error hides in the noise of few rounds: the verdict is that of what knows it.
+    let mut few = Market::TWO_CONTEXTS.log(300, 9);
+    few.model.iter_mut().for_each(|reward| *reward = 0.6 - *reward);
+    for kind in ["switch", "switch_dr", "dros"] {
+        let beside = judged(&few, &[kind, "dr", "snips"], &Settings::default()).verdict;
+        assert_eq!(beside, judged(&few, &["dr", "snips"], &Settings::default()).verdict, "{kind}");
+        assert_eq!(beside.judge.as_deref(), Some("dr"));
+    }
     // A threshold that the file gives is the file's business.
     let entry = find(ESTIMATORS, "switch_dr").unwrap();
     let values = Values::defaults(entry.parameters).with("tau", crate::registry::Value::Number(10.0));
@@ -204,4 +212,27 @@ fn targets_are_compared_on_the_same_units() {
     let shorter = judged(&Market::TWO_CONTEXTS.log(2_000, 2), &["ips"], &Settings::default());
     assert!(first.less(&shorter, 0.95).is_none());
     assert!(first.less(&judged(&log, &[], &Settings::default()), 0.95).is_none());
+}
+
+#[test]
+fn ratios_without_a_weight_are_no_numbers() {
+    // The target does what no round did.
+    let mut log = Market::TWO_CONTEXTS.log(500, 3);
+    for (law, action) in log.target.chunks_exact_mut(3).zip(&log.actions) {
+        law.fill(0.0);
+        law[(*action as usize + 1) % 3] = 1.0;
+    }
+    for interval in [IntervalKind::Normal, IntervalKind::Bca] {
+        let settings = Settings { interval, ..Settings::default() };
+        let appraisal = judged(&log, &["snips", "sndr", "ips", "dr"], &settings);
+        for (estimate, exists) in appraisal.estimates.iter().zip([false, false, true, true]) {
+            let found = [estimate.value, estimate.difference];
+            let numbers = found.iter().flat_map(|one| [one.value, one.standard_error, one.low, one.high]);
+            assert!(numbers.into_iter().all(|number| number.is_nan() != exists), "{estimate:?}");
+        }
+        let reason = &appraisal.verdict.reason;
+        assert!(reason.starts_with("no logged round does what the target would do"), "{reason}");
+        assert!(!reason.contains("orders of magnitude"), "{reason}");
+        assert!(serde_json::to_string(&appraisal).unwrap().contains("\"value\":null"));
+    }
 }

@@ -139,7 +139,13 @@ fn one_arm(
     let mut arms = [Moments::default(); 2];
     let mut path = Path {
         greatest: 0.0,
-        seen: Sequential { looks: 0, stopped_at: None, low: f64::NEG_INFINITY, high: f64::INFINITY },
+        seen: Sequential {
+            looks: 0,
+            first_units: Some(looks.first_units),
+            stopped_at: None,
+            low: f64::NEG_INFINITY,
+            high: f64::INFINITY,
+        },
     };
     let mut next = looks.first_units;
     let (mut units, mut half) = (0, f64::INFINITY);

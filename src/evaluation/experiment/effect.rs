@@ -37,12 +37,28 @@ pub struct Effect {
 pub struct Sequential {
     /// Number of looks.
     pub looks: usize,
+    /// Units of control and arm that come before the first look; `None` where looks are spread over what there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_units: Option<usize>,
     /// Units of control and arm at the first look that rejected "no effect"; `None` where none did.
     pub stopped_at: Option<usize>,
     /// Greatest lower end of the intervals of all looks.
     pub low: f64,
     /// Least upper end of the intervals of all looks. What lies between the two was inside at every look.
     pub high: f64,
+}
+
+impl Effect {
+    /// Why there is neither interval nor p value: fewer units than come before the first look. The interval is then the
+    /// whole line, and the p value 1.
+    #[must_use]
+    pub fn waits(&self) -> Option<String> {
+        let first_units = self.sequential.filter(|seen| seen.looks == 0)?.first_units?;
+        let units = self.units[0] + self.units[1];
+        Some(format!(
+            "{units} units of control and arm are fewer than the {first_units} before its first look (first_units)"
+        ))
+    }
 }
 
 /// Two levels and the spread of their difference: what every analysis comes to in the end.

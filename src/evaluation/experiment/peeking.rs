@@ -37,7 +37,8 @@ impl Analysis for Peeking {
 impl Peeking {
     fn one_arm(&self, sample: &Sample<'_>, arm: usize, total: usize, alpha: f64) -> Effect {
         let mut arms = [Moments::default(); 2];
-        let mut seen = Sequential { looks: 0, stopped_at: None, low: f64::NEG_INFINITY, high: f64::INFINITY };
+        let mut seen =
+            Sequential { looks: 0, first_units: None, stopped_at: None, low: f64::NEG_INFINITY, high: f64::INFINITY };
         let (mut units, mut told) = (0_usize, None);
         for (row, of) in sample.arms.iter().enumerate() {
             let side = match *of as usize {

@@ -180,6 +180,28 @@ pub enum Unanalysable {
     },
 }
 
+impl Unanalysable {
+    /// The reason, with arms called by their names.
+    #[must_use]
+    pub fn told(&self, arm_names: &[&str]) -> String {
+        let name = |arm: usize| arm_names.get(arm).copied().unwrap_or_default();
+        match self {
+            Self::TooFew { arm, count, what, needed } => {
+                format!("arm {:?} has {count} {what}, {needed} are needed", name(*arm))
+            }
+            Self::Denominator { arm, sum } => {
+                format!("the denominators of arm {:?} sum to {sum}, and nothing can be counted per that", name(*arm))
+            }
+            Self::EmptyStratum { stratum, arm, count } => format!(
+                "the {}. stratum of the file has {count} units in arm {:?}, 2 are needed; merge it with another",
+                stratum + 1,
+                name(*arm)
+            ),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl<'a> Sample<'a> {
     /// Arms and outcomes, and no more.
     #[must_use]

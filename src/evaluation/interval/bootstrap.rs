@@ -61,11 +61,11 @@ impl Replicates {
         Self { totals: (0..columns.len()).map(column).collect(), resamples }
     }
 
-    /// The estimate of each resample, from the columns of rounds, plain, numerator and denominator; one that does not
-    /// exist counts as 0.
-    pub(super) fn values(&self, columns: [usize; 4]) -> Vec<f64> {
+    /// The estimate of each resample, from the columns of rounds, plain, numerator and denominator: a column that there is
+    /// not counts as 0, and an estimate that does not exist is no number.
+    pub(super) fn values(&self, columns: [usize; 4], has_ratio: bool) -> Vec<f64> {
         let total = |column: usize, resample: usize| self.totals.get(column).map_or(0.0, |totals| totals[resample]);
-        (0..self.resamples).map(|resample| value_of(columns.map(|column| total(column, resample)))).collect()
+        (0..self.resamples).map(|resample| value_of(columns.map(|column| total(column, resample)), has_ratio)).collect()
     }
 }
 
@@ -148,7 +148,7 @@ fn draw_poisson(seed: Seed, first_resample: u32, first_block: u32, weights: &mut
     }
 }
 
-/// The estimate without each unit in turn.
+/// The estimate without each unit in turn; no number where nothing is left to divide by.
 pub(super) fn left_out(ratio: Ratio<'_>) -> Vec<f64> {
     let columns = ratio.columns();
     let totals = columns.map(|column| column.iter().sum::<f64>());
@@ -157,7 +157,7 @@ pub(super) fn left_out(ratio: Ratio<'_>) -> Vec<f64> {
         for (total, column) in rest.iter_mut().zip(columns) {
             *total -= column.get(unit).unwrap_or(&0.0);
         }
-        value_of(rest)
+        value_of(rest, ratio.has_ratio())
     };
     (0..ratio.rounds.len()).map(without).collect()
 }
@@ -170,6 +170,7 @@ pub(super) fn corrected(shares: [f64; 2], value: f64, sorted: &[f64], left_out: 
     let count = sorted.len() as f64;
     let below = sorted.partition_point(|replicate| *replicate < value) as f64;
     let bias = normal_quantile(f64::clamp(below / count, 0.5 / count, 1.0 - 0.5 / count));
+    let left_out: Vec<f64> = left_out.iter().copied().filter(|value| !value.is_nan()).collect();
     let mean = left_out.iter().sum::<f64>() / left_out.len() as f64;
     let (mut squares, mut cubes) = (0.0, 0.0);
     for value in left_out {
@@ -217,7 +218,7 @@ mod tests {
         let error = (variance / 1_003.0).sqrt();
         for resampling in [Resampling::Multinomial, Resampling::Poisson] {
             let replicates = Replicates::draw(&[&rounds, &values, &[]], resampling, 2_000, Seed::new(5));
-            let (centre, spread) = crate::statistics::mean_and_variance(&replicates.values([0, 1, 2, 2]));
+            let (centre, spread) = crate::statistics::mean_and_variance(&replicates.values([0, 1, 2, 2], false));
             assert!((centre - mean).abs() < 3.0 * error / 2_000_f64.sqrt(), "{resampling:?}");
             // The standard error of a standard deviation is 1 / sqrt(2 * 2,000) of it.
             assert!((spread.sqrt() / error - 1.0).abs() < 3.0 / 4_000_f64.sqrt(), "{resampling:?}");

@@ -2,6 +2,7 @@
 
 use super::returns::{chunks, products};
 use super::trajectories::{Horizon, LawShape, StateShape, Trajectories};
+use crate::evaluation::verdict::gates::{KEPT_DIGITS, STANDARD_ERRORS, UNITS};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -11,12 +12,6 @@ const WEAK_SHARE: f64 = 0.05;
 pub const MOST_STEPS_FOR_PRODUCTS: usize = 10;
 /// Share of the target's decisions without support above which values count for little.
 const UNSUPPORTED_SHARE: f64 = 0.05;
-/// Units below which no interval is worth having; as the gate of single decisions has it.
-const UNITS: usize = 30;
-/// Standard errors by which the mean weight of first decisions may differ from 1.
-const STANDARD_ERRORS: f64 = 3.0;
-/// A mean weight this near to 1 says nothing: logs keep propensities in single precision. As for single decisions.
-const KEPT_DIGITS: f64 = 1e-6;
 
 /// What the weights of a log allow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -81,14 +76,28 @@ impl Weights {
 #[must_use]
 pub fn diagnose(log: &Trajectories, coupled_by: &[String]) -> SequenceDiagnostics {
     let steps = weights_by_step(log);
+    let unweighted = diagnose_unweighted(log, coupled_by);
+    let mut warnings = weight_warnings(log, &steps);
+    warnings.splice(0..0, unweighted.warnings.iter().cloned());
+    SequenceDiagnostics {
+        effective_sample_size: steps.iter().map(Weights::effective).collect(),
+        weight_mean: steps.iter().map(Weights::mean).collect(),
+        weak_from_step: steps.iter().position(|step| step.effective() < WEAK_SHARE * step.reached),
+        warnings,
+        ..unweighted
+    }
+}
+
+/// The same without anything about weights: where the target does what the policy of a row could not, their products leave
+/// that out, and say nothing of propensities.
+#[must_use]
+pub fn diagnose_unweighted(log: &Trajectories, coupled_by: &[String]) -> SequenceDiagnostics {
     SequenceDiagnostics {
         trajectories: log.len(),
         rows: log.rows(),
         longest: log.longest(),
-        effective_sample_size: steps.iter().map(Weights::effective).collect(),
-        weight_mean: steps.iter().map(Weights::mean).collect(),
-        weak_from_step: steps.iter().position(|step| step.effective() < WEAK_SHARE * step.reached),
-        warnings: warnings(log, &steps, coupled_by),
+        warnings: warnings(log, coupled_by),
+        ..SequenceDiagnostics::default()
     }
 }
 
@@ -121,7 +130,7 @@ fn weights_by_step(log: &Trajectories) -> Vec<Weights> {
     steps
 }
 
-fn warnings(log: &Trajectories, steps: &[Weights], coupled_by: &[String]) -> Vec<String> {
+fn warnings(log: &Trajectories, coupled_by: &[String]) -> Vec<String> {
     let mut warnings = Vec::new();
     let units = log.len();
     if units < UNITS {
@@ -133,6 +142,13 @@ fn warnings(log: &Trajectories, steps: &[Weights], coupled_by: &[String]) -> Vec
             coupled_by.join(", ")
         ));
     }
+    warnings.extend(cut_warning(log));
+    warnings
+}
+
+/// What products of weights are worth.
+fn weight_warnings(log: &Trajectories, steps: &[Weights]) -> Vec<String> {
+    let mut warnings = Vec::new();
     let (longest, last) = (log.longest(), steps[steps.len() - 1].effective());
     if longest > MOST_STEPS_FOR_PRODUCTS && last < WEAK_SHARE * log.len() as f64 {
         warnings.push(format!(
@@ -147,14 +163,19 @@ fn warnings(log: &Trajectories, steps: &[Weights], coupled_by: &[String]) -> Vec
         ));
     }
     warnings.extend(steps[0].off_one());
+    warnings
+}
+
+/// Says so where the log stopped looking at some before others.
+fn cut_warning(log: &Trajectories) -> Option<String> {
+    let longest = log.longest();
     let cut = (0..log.len()).filter(|own| !log.is_terminated(*own) && log.rows_of(*own).len() < longest).count();
-    if cut > 0 && log.shape().horizon == Horizon::Logged {
-        warnings.push(format!(
+    (cut > 0 && log.shape().horizon == Horizon::Logged).then(|| {
+        format!(
             "{cut} of {} trajectories were cut before step {longest}: each counts as far as it was logged",
             log.len()
-        ));
-    }
-    warnings
+        )
+    })
 }
 
 /// A warning where much of what the target does has nothing like it in the log; `name` is that of the estimator.

@@ -34,6 +34,10 @@ struct VisitRatios {
 }
 
 impl SequenceEstimator for VisitRatios {
+    fn weighs(&self) -> bool {
+        false
+    }
+
     fn prepare<'a>(&self, log: &'a Trajectories) -> Result<Box<dyn Prepared + 'a>, SequenceFailure> {
         if log.shape.horizon != Horizon::Endless || log.shape.discount >= 1.0 {
             return Err(SequenceFailure::NeedsEndless);

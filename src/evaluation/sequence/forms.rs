@@ -38,7 +38,7 @@ pub(super) struct Ratio {
 impl Prepared for Ratio {
     fn value(&self, counts: &[f64]) -> f64 {
         let denominator = weighted_sum(&self.denominators, counts);
-        if denominator > 0.0 { weighted_sum(&self.numerators, counts) / denominator } else { 0.0 }
+        if denominator > 0.0 { weighted_sum(&self.numerators, counts) / denominator } else { f64::NAN }
     }
 
     fn linearised(&self) -> Result<Linearised, SequenceFailure> {

@@ -41,6 +41,10 @@ impl Prepared for ValueModel<'_> {
 }
 
 impl SequenceEstimator for FittedValues {
+    fn weighs(&self) -> bool {
+        false
+    }
+
     fn prepare<'a>(&self, log: &'a Trajectories) -> Result<Box<dyn Prepared + 'a>, SequenceFailure> {
         Ok(Box::new(ValueModel::new(log, self.0)?))
     }

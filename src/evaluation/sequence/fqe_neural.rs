@@ -141,6 +141,10 @@ struct NeuralValues {
 }
 
 impl SequenceEstimator for NeuralValues {
+    fn weighs(&self) -> bool {
+        false
+    }
+
     fn prepare<'a>(&self, log: &'a Trajectories) -> Result<Box<dyn Prepared + 'a>, SequenceFailure> {
         let shape = self.network_shape(log)?;
         let width = shape.widths[shape.widths.len() - 1];

@@ -220,16 +220,20 @@ impl<'a> Stepwise<'a> {
 
     /// The normalised estimate, each step times its factor.
     pub fn normalised(&self, counts: &[f64], factors: &[f64]) -> f64 {
+        self.normalised_by(&self.sums(counts), counts, factors)
+    }
+
+    /// The same, with the sums of these counts at hand.
+    fn normalised_by(&self, sums: &[StepSums], counts: &[f64], factors: &[f64]) -> f64 {
         let total: f64 = counts.iter().sum();
-        let sums = self.sums(counts);
         let steps: f64 =
             sums.iter().zip(factors).map(|(sum, factor)| factor * (sum.reached / total) * sum.ratio()).sum();
         self.base_mean(counts, total) + steps
     }
 
-    /// First step without any weight left.
+    /// First step that is reached without any weight left.
     pub fn exhausted(&self, sums: &[StepSums]) -> Option<usize> {
-        sums.iter().position(|sum| sum.weight <= 0.0)
+        sums.iter().position(|sum| sum.reached > 0.0 && sum.weight <= 0.0)
     }
 
     /// The derivative of the normalised estimate by the share of each trajectory.
@@ -292,7 +296,11 @@ pub(super) struct Normalised<'a> {
 
 impl Prepared for Normalised<'_> {
     fn value(&self, counts: &[f64]) -> f64 {
-        self.steps.normalised(counts, &self.steps.discounts)
+        let sums = self.steps.sums(counts);
+        if !self.has_model && self.steps.exhausted(&sums).is_some() {
+            return f64::NAN;
+        }
+        self.steps.normalised_by(&sums, counts, &self.steps.discounts)
     }
 
     fn linearised(&self) -> Result<Linearised, SequenceFailure> {

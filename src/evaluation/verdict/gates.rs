@@ -9,11 +9,11 @@ const EFFECTIVE_SHARE: [f64; 2] = [0.05, 0.01];
 /// Shares of the sum of weights that a single round may have.
 const LARGEST_WEIGHT: [f64; 2] = [0.05, 0.2];
 /// Standard errors by which the mean weight may differ from 1, and estimators from each other.
-const STANDARD_ERRORS: f64 = 3.0;
+pub(in crate::evaluation) const STANDARD_ERRORS: f64 = 3.0;
 /// A mean weight this near to 1 is never refused: rounded propensities do as much, and the bias is of that size.
 const MEAN_WEIGHT_TOLERANCE: f64 = 0.005;
 /// Units below which no interval by a normal law is worth having.
-const UNITS: usize = 30;
+pub(in crate::evaluation) const UNITS: usize = 30;
 /// Effective events below which normal intervals of rates miss: with 25 to 30 they are within a few percent of their
 /// coverage (Cochran 1977, section 3.3, on proportions).
 const EFFECTIVE_EVENTS: f64 = 30.0;
@@ -40,7 +40,9 @@ pub(in crate::evaluation) struct Facts<'a> {
     pub skewness: f64,
     /// Registry name of what the verdict would rest on, and whether the data chose its parameter.
     pub judge: Option<(&'static str, bool)>,
-    /// Whether all estimates and the intervals of the judged difference are finite.
+    /// Whether there is a judged estimate: a ratio to a sum of weights is none where all are 0.
+    pub exists: bool,
+    /// Whether all estimates that exist and the intervals of the judged difference are finite.
     pub is_finite: bool,
     /// Standard errors between inverse propensity scoring by the mixture of those who logged and by each one's own law; absent
     /// where one policy logged, or where a logger's own law does not cover the target.
@@ -64,6 +66,7 @@ pub(in crate::evaluation) enum Finding {
 
 /// All gates, those that explain most first.
 pub(super) const ALL: &[fn(&Facts<'_>) -> Finding] = &[
+    no_weight,
     not_finite,
     model_alone,
     few_units,
@@ -87,6 +90,15 @@ fn graded(warns: bool, refuses: bool, text: impl FnOnce() -> String) -> Finding 
         (_, true) => Finding::Warn(text()),
         _ => Finding::Fine,
     }
+}
+
+/// No logged round weighs anything: ratios of weighted sums are then no numbers, and sums speak of nothing that was seen.
+fn no_weight(facts: &Facts<'_>) -> Finding {
+    let is_empty = !facts.exists || (facts.rounds > 0 && facts.diagnostics.weight_max == 0.0);
+    graded(false, is_empty, || {
+        "no logged round does what the target would do: all weights are 0, and what is divided by them is no number"
+            .to_owned()
+    })
 }
 
 /// Rewards or weights so large that sums of them are no numbers any more.
@@ -170,7 +182,7 @@ fn largest_weight(facts: &Facts<'_>) -> Finding {
 }
 
 /// Relative error of propensities that a log keeps in single precision, with room.
-pub(super) const KEPT_DIGITS: f64 = 1e-6;
+pub(in crate::evaluation) const KEPT_DIGITS: f64 = 1e-6;
 
 /// Weights have mean 1 where propensities are right, whatever the target.
 fn mean_weight(facts: &Facts<'_>) -> Finding {

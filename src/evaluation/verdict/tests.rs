@@ -10,6 +10,7 @@ fn sound() -> Diagnostics {
         effective_share: 0.4,
         weight_mean: 1.01,
         weight_mean_standard_error: 0.01,
+        weight_max: 5.0,
         share_of_largest_weight: 0.001,
         events: 1_000,
         events_per_arm: 100.0,
@@ -26,6 +27,7 @@ fn facts(diagnostics: &Diagnostics) -> Facts<'_> {
         units: 10_000,
         skewness: 2.0,
         judge: Some(("dr", false)),
+        exists: true,
         is_finite: true,
         mixture_disagreement: None,
         direct: None,
@@ -150,4 +152,12 @@ fn the_judge_is_the_best_at_hand() {
 #[test]
 fn four_digits_are_enough() {
     assert_eq!([0.0, 1_234.5, 0.004_566_9, -12.345_6].map(digits), ["0", "1234", "0.004567", "-12.35"]);
+}
+
+#[test]
+fn a_target_that_no_round_follows_is_told_first() {
+    let nothing = Diagnostics { weight_max: 0.0, weight_mean: 0.0, effective_share: 0.0, ..sound() };
+    let (verdict, _) = verdict(0.03, 0.01, &Facts { exists: false, ..facts(&nothing) }, None, 0.0);
+    assert_eq!(verdict.decision, Decision::Unreliable);
+    assert!(verdict.reason.starts_with("no logged round does what the target would do"), "{}", verdict.reason);
 }

@@ -3,7 +3,6 @@
 use super::LawAsked;
 use super::paths::named_table;
 use super::sections::kind;
-use crate::logged::cells::named;
 use crate::logged::keys::{self, LOGGERS, LawKind, TARGETS};
 use crate::registry::{Entry, Value, Values};
 use crate::scenario::error::Code;
@@ -54,8 +53,7 @@ pub(super) fn loggers(
     let (mut seen, mut loggers): (Vec<String>, Vec<LawAsked>) = (Vec::new(), Vec::new());
     for section in sections {
         let name = match reader.one(&section, &keys::LOGGER_NAME) {
-            // As the column is read: 3.0 is 3.
-            Some(Value::Text(name)) => Some(named(&name).into_owned()),
+            Some(Value::Text(name)) => Some(name.trim().to_owned()),
             _ => None,
         };
         if let Some(name) = &name {

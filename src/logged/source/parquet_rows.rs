@@ -2,6 +2,7 @@
 
 use super::pages::CheckedPages;
 use crate::logged::cells::{Cells, Chunk};
+use crate::scenario::rows::unreadable_compression;
 use parquet::basic::{ConvertedType, Type as PhysicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl, get_column_reader};
 use parquet::data_type::{ByteArray, DataType};
@@ -58,6 +59,9 @@ impl ParquetRows {
         let file = SerializedFileReader::new(file).map_err(|error| {
             format!("is no whole Parquet file (truncated while it was written or copied?): {error}")
         })?;
+        if let Some(fault) = unreadable_compression(file.metadata()) {
+            return Err(fault);
+        }
         Ok(Self {
             file,
             length,

@@ -24,7 +24,9 @@ impl TextRows {
             if is_compressed { Box::new(flate2::bufread::MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(plain);
         let header = reader.byte_headers().map_err(|error| broken(&error))?;
-        let mut header: Vec<String> = header.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
+        let header: Result<Vec<String>, _> =
+            header.iter().map(|name| std::str::from_utf8(name).map(str::to_owned)).collect();
+        let mut header = header.map_err(|_| "has a header that is not UTF-8 text".to_owned())?;
         if let Some(first) = header.first_mut()
             && let Some(rest) = first.strip_prefix('\u{feff}')
         {

@@ -90,8 +90,10 @@ fn row(
     let color = if finding.decides { DECIDES } else { BESIDE };
     let label = format!("{}, {}", finding.arm, finding.analysis);
     root.draw_text(&label, &letters(14.0, INK, HPos::Left), (24, middle))?;
-    let line = vec![(place(finding.low), middle), (place(finding.high), middle)];
-    root.draw(&PathElement::new(line, color.stroke_width(2)))?;
+    if finding.lack.is_none() {
+        let line = vec![(place(finding.low), middle), (place(finding.high), middle)];
+        root.draw(&PathElement::new(line, color.stroke_width(2)))?;
+    }
     root.draw(&Circle::new((place(finding.effect), middle), 4, color.filled()))?;
     let verdict = finding.verdict.map_or("", |verdict| verdict.words());
     root.draw_text(verdict, &letters(14.0, color, HPos::Left), (SCALE.1 + 14, middle))?;

@@ -43,7 +43,10 @@ pub fn page(findings: &Findings, figure: &str) -> String {
 }
 
 fn sentence(metric: &MetricFinding, finding: &Finding) -> Markup {
-    let interval = format!("between {} and {}", number(finding.low), number(finding.high));
+    let interval = match &finding.lack {
+        Some(lack) => format!("without an interval yet: {lack}"),
+        None => format!("between {} and {}", number(finding.low), number(finding.high)),
+    };
     html! {
         strong { (metric.name) } " under " strong { (finding.arm) } ": "
         @match finding.verdict {
@@ -86,10 +89,11 @@ fn table(findings: &Findings) -> Markup {
                         td { (metric.name) }
                         td { (finding.arm) }
                         td { (finding.analysis) }
-                        @for value in [finding.control, finding.treated, finding.effect, finding.low, finding.high] {
-                            td { (number(value)) }
+                        @for value in [finding.control, finding.treated, finding.effect] { td { (number(value)) } }
+                        @for end in [finding.low, finding.high] {
+                            td { @if finding.lack.is_none() { (number(end)) } }
                         }
-                        td { (p_value(finding.p_value)) }
+                        td { @if let Some(p) = finding.p_value { (p_value(p)) } }
                         td { @if let Some(adjusted) = finding.adjusted_p_value { (p_value(adjusted)) } }
                     }
                 }

@@ -2,7 +2,7 @@
 
 use super::figure::{BLUE, GREEN, Mark, Panel, draw};
 use super::{aligned, heading, number, page, table, unit};
-use crate::evaluation::experiment::{Better, Promise};
+use crate::evaluation::experiment::{Better, Effect, Promise};
 use crate::evaluation::trial::{Report, Truth};
 use crate::scenario::Trial;
 use maud::html;
@@ -18,7 +18,7 @@ pub fn text(trial: &Trial, report: &Report) -> String {
         let _ = writeln!(text, "The counts {said} (p = {}).\n", number(ratio.p_value));
     }
     text += &aligned(&effect_rows(trial, report));
-    let refused = refusals(report);
+    let refused = refusals(trial, report);
     if !refused.is_empty() {
         let _ = writeln!(text, "\n{}", refused.join("\n"));
     }
@@ -67,14 +67,15 @@ fn effect_rows(trial: &Trial, report: &Report) -> Vec<Vec<String>> {
             let truth = truth_of(report, effect.arm, &answer.outcome).map_or(String::new(), |truth| {
                 format!("{} ± {}", number(truth.mean().mean), number(truth.standard_error()))
             });
+            let waits = effect.waits().is_some();
             rows.push(vec![
                 answer.outcome.name(),
                 trial.arms[effect.arm].name.clone(),
                 answer.analysis.clone(),
                 number(effect.control),
                 number(effect.effect),
-                format!("[{}, {}]", number(effect.low), number(effect.high)),
-                format!("{:.4}", effect.p_value),
+                if waits { "-".to_owned() } else { format!("[{}, {}]", number(effect.low), number(effect.high)) },
+                if waits { "-".to_owned() } else { format!("{:.4}", effect.p_value) },
                 truth,
             ]);
         }
@@ -82,12 +83,35 @@ fn effect_rows(trial: &Trial, report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-fn refusals(report: &Report) -> Vec<String> {
-    let told = |answer: &crate::evaluation::trial::Answer| {
-        let error = answer.effects.as_ref().err()?;
-        Some(format!("{} of {} cannot be had: {error}", answer.analysis, answer.outcome.name()))
-    };
-    report.answers.iter().filter_map(told).collect()
+/// What could not be analysed, and what waits for its first look.
+fn refusals(trial: &Trial, report: &Report) -> Vec<String> {
+    let mut told = Vec::new();
+    for answer in &report.answers {
+        let (analysis, outcome) = (&answer.analysis, answer.outcome.name());
+        match &answer.effects {
+            Err(error) => told.push(format!("{analysis} of {outcome} cannot be had: {}", error.told(&arms(trial)))),
+            Ok(effects) => told.extend(effects.iter().filter_map(|effect| {
+                let arm = &trial.arms[effect.arm].name;
+                Some(format!("{analysis} of {outcome} in {arm} cannot be had yet: {}", effect.waits()?))
+            })),
+        }
+    }
+    told
+}
+
+/// Names of the arms.
+fn arms(trial: &Trial) -> Vec<&str> {
+    trial.arms.iter().map(|arm| arm.name.as_str()).collect()
+}
+
+/// An effect; without interval and p value, and with the reason, where it waits for its first look.
+fn effect_json(effect: &Effect) -> Value {
+    let mut value = json!(effect);
+    if let (Some(lack), Value::Object(fields)) = (effect.waits(), &mut value) {
+        fields.insert("p_value".to_owned(), Value::Null);
+        fields.insert("lack".to_owned(), Value::String(lack));
+    }
+    value
 }
 
 const fn promised(promise: Promise) -> &'static str {
@@ -124,6 +148,7 @@ pub fn csv(trial: &Trial, report: &Report) -> String {
             let truth = truth_of(report, effect.arm, &answer.outcome);
             let told =
                 truth.map_or(",".to_owned(), |truth| format!("{},{}", truth.mean().mean, truth.standard_error()));
+            let known = |value: f64| if effect.waits().is_some() { String::new() } else { value.to_string() };
             let _ = writeln!(
                 csv,
                 "{},{},{},{},{},{},{},{},{},{},{},{},{},{told}",
@@ -136,9 +161,9 @@ pub fn csv(trial: &Trial, report: &Report) -> String {
                 effect.treated,
                 effect.effect,
                 effect.standard_error,
-                effect.low,
-                effect.high,
-                effect.p_value,
+                known(effect.low),
+                known(effect.high),
+                known(effect.p_value),
                 effect.is_rejected,
             );
         }
@@ -158,13 +183,18 @@ pub fn json(trial: &Trial, report: &Report) -> String {
             json!({ "name": arm.name, "kind": arm.kind, "share": arm.share, "units": report.counts[index], "communities": communities })
         })
         .collect();
+    let names = self::arms(trial);
     let answers: Vec<Value> = report
         .answers
         .iter()
         .map(|answer| match &answer.effects {
-            Ok(effects) => json!({ "metric": answer.outcome.name(), "analysis": answer.analysis, "effects": effects }),
+            Ok(effects) => {
+                let effects: Vec<Value> = effects.iter().map(effect_json).collect();
+                json!({ "metric": answer.outcome.name(), "analysis": answer.analysis, "effects": effects })
+            }
             Err(error) => {
-                json!({ "metric": answer.outcome.name(), "analysis": answer.analysis, "refused": error.to_string() })
+                let refused = error.told(&names);
+                json!({ "metric": answer.outcome.name(), "analysis": answer.analysis, "refused": refused })
             }
         })
         .collect();
@@ -196,7 +226,7 @@ pub fn files(trial: &Trial, report: &Report) -> Result<Vec<(&'static str, String
     let body = html! {
         h2 { "What the test shows, and the truth" }
         (table(&effect_rows(trial, report)))
-        @for refused in refusals(report) { p.quiet { (refused) } }
+        @for refused in refusals(trial, report) { p.quiet { (refused) } }
         @if !report.guards.is_empty() {
             h2 { "Guardrails" }
             (table(&guard_rows(trial, report)))
@@ -230,7 +260,9 @@ fn panels(trial: &Trial, report: &Report) -> Vec<Panel> {
                     low: effect.low,
                     high: effect.high,
                     color: if effect.is_rejected { BLUE } else { GREEN },
-                    note: format!("p = {:.4}", effect.p_value),
+                    note: effect
+                        .waits()
+                        .map_or_else(|| format!("p = {:.4}", effect.p_value), |_| "no look yet".to_owned()),
                 })
             });
             let truth = truth_of(report, arm, outcome).map(|truth| (truth.mean().mean, "truth".to_owned()));

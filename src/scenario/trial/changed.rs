@@ -22,21 +22,23 @@ pub(super) fn load_changed(
 ) -> Option<Experiment> {
     let named = header.text("scenario");
     let path = folder.join(named);
-    let changed = |text: &str| {
-        let given = CHANGES.iter().filter_map(|key| Some((*key, header.optional_integer(key)?)));
-        given.fold(text.to_owned(), |text, (key, value)| with_market(&text, key, value))
-    };
-    let loaded: Result<Experiment, ScenarioErrors> = match (std::fs::read_to_string(&path), embedded(named)) {
+    let given: Vec<(&str, i64)> =
+        CHANGES.iter().filter_map(|key| Some((*key, header.optional_integer(key)?))).collect();
+    let with = |changes: &[(&str, i64)]| match (std::fs::read_to_string(&path), embedded(named)) {
         (Ok(text), _) => {
             let base = path.parent().unwrap_or(Path::new(""));
-            parse(&changed(&text), base, &path.display().to_string(), overrides)
+            Ok(parse(&changed(&text, changes), base, &path.display().to_string(), overrides))
         }
         (Err(_), Some(scenario)) => {
             let files = scenario.files.iter().map(|(path, bytes)| ((*path).to_owned(), Arc::from(*bytes))).collect();
             let source = Source::Copy(files);
-            read(&changed(scenario.text), source, &format!("{named}.toml"), overrides, &REGISTRIES)
+            Ok(read(&changed(scenario.text, changes), source, &format!("{named}.toml"), overrides, &REGISTRIES))
         }
-        (Err(error), None) => {
+        (Err(error), None) => Err(error),
+    };
+    let loaded: Result<Experiment, ScenarioErrors> = match with(&given) {
+        Ok(loaded) => loaded,
+        Err(error) => {
             let message = format!("scenario: {:?} cannot be read: {error}", path.display().to_string());
             let help = "paths are relative to this file; `mercato list scenarios` shows the embedded ones";
             reader.fault(Code::UnreadableFile, header.place("scenario"), message, help);
@@ -53,11 +55,24 @@ pub(super) fn load_changed(
                 if count == 1 { "fault" } else { "faults" },
                 told.join("; ")
             );
-            let help = format!("`mercato validate {}` shows each in its place", path.display());
+            let is_whole_alone = !given.is_empty() && with(&[]).is_ok_and(|alone| alone.is_ok());
+            let help = if is_whole_alone {
+                let keys: Vec<&str> = given.iter().map(|(key, _)| *key).collect();
+                format!("the scenario alone has none: mend what this file changes in it ({})", keys.join(", "))
+            } else if path.is_file() {
+                format!("`mercato validate {}` shows each in its place", path.display())
+            } else {
+                "mend what the command line changes in it".to_owned()
+            };
             reader.fault(Code::Refused, header.place("scenario"), message, help);
             None
         }
     }
+}
+
+/// The text of a scenario with other numbers in `[market]`.
+fn changed(text: &str, changes: &[(&str, i64)]) -> String {
+    changes.iter().fold(text.to_owned(), |text, (key, value)| with_market(&text, key, *value))
 }
 
 /// The text of a scenario with another number in `[market]`, all else as it is.
