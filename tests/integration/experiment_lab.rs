@@ -273,10 +273,10 @@ fn what_cannot_be_had_names_the_arm_and_what_a_file_changes_is_told_there() {
         fs::write(folder.path().join(name), GOOD.replacen(from, to, 1)).unwrap();
     };
     file("few.toml", "truth_markets = 2", "truth_markets = 1\n[[analysis]]\nkind = \"msprt\"\nfirst_units = 9_999");
-    let (code, output, errors) = mercato(folder.path(), &["experiment", "run", "few.toml"]);
+    let (code, output, errors) = mercato(folder.path(), &["experiment", "run", "few.toml", "--out", "few"]);
     assert!(output.contains("in often cannot be had yet: 300 units"), "{code} {output}{errors}");
     file("tiny.toml", "consumers = 300", "consumers = 3");
-    let (_, output, errors) = mercato(folder.path(), &["experiment", "run", "tiny.toml"]);
+    let (_, output, errors) = mercato(folder.path(), &["experiment", "run", "tiny.toml", "--out", "tiny"]);
     assert!(output.contains("cannot be had: arm \"") && !output.contains("arm 0 "), "{output}{errors}");
     file("wrong.toml", "consumers = 300", "consumers = -3");
     let (code, _, errors) = mercato(folder.path(), &["experiment", "run", "wrong.toml"]);
