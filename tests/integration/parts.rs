@@ -58,7 +58,7 @@ fn the_consumers_of_a_part_see_do_and_get_what_they_do_in_the_whole_market() {
 #[test]
 fn a_market_that_shares_a_budget_is_one_part() {
     let mut sections = sections(1_000_000);
-    sections.budget = Some(Values::default().with("total", Value::Number(5.0)));
+    sections.budget = Some(Values::default().with("total", Value::Number(5.0)).with("rationed", Value::Boolean(true)));
     let world = Campaign::new(&sections).unwrap();
     assert_eq!((world.parts(), world.part_consumers()), (1, 1_000_000));
 }

@@ -291,7 +291,7 @@ fn caps_gaps_quiet_hours_and_coupons_bind() {
 #[test]
 fn a_budget_is_never_overspent_and_is_shared_across_shards() {
     let mut scarce = sections(2_500, 30);
-    scarce.budget = Some(Values::default().with("total", Value::Number(5.0)));
+    scarce.budget = Some(Values::default().with("total", Value::Number(5.0)).with("rationed", Value::Boolean(true)));
     let mut market = open(&scarce, 8);
     assert!(market.is_coupled());
     let (outcomes, last) = play(market.as_mut(), 30);

@@ -39,7 +39,7 @@ fn strict(tick: &str) -> Sections {
         .with("caps", Value::Tables(vec![cap("any", 3, 7), cap("push", 1, 14)]))
         .with("minimum_gap_days", Value::Integer(2))
         .with("quiet_hours", Value::Table(quiet));
-    strict.budget = Some(Values::default().with("total", Value::Number(6.0)));
+    strict.budget = Some(Values::default().with("total", Value::Number(6.0)).with("rationed", Value::Boolean(true)));
     strict
 }
 
