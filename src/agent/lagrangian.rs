@@ -8,14 +8,14 @@
 //! ```
 //!
 //! with o the withdrawals of consent that followed, ρ = `opt_outs_per_message`, s and d those of
-//! [`super::parity_constrained`]. After each tick of training a price moves by `rate` times the share by which its limit was
+//! `parity_constrained`. After each tick of training a price moves by `rate` times the share by which its limit was
 //! exceeded: projected dual ascent, with a part proportional to the present excess that damps its swings (Stooke, Achiam &
 //! Abbeel 2020, *Responsive safety in reinforcement learning by PID Lagrangian methods*, algorithm 2).
 //!
 //! **The prices are features of what the inner agent sees**, and while training half of the consumers have prices of their
 //! own, between 0 and twice those that stand. So experience stays true when prices move, whatever remembers it, and one agent
 //! knows what to do at every price. A judged policy uses that: where the market shows `budget_left_share`, its price in each
-//! tick is the one at which the rest of the budget would be spent by the end ([`demand`]). What would be spent is seen on the
+//! tick is the one at which the rest of the budget would be spent by the end (`demand`). What would be spent is seen on the
 //! other half, who live every market of training under the law as it would be judged.
 //!
 //! Differences from the sources:
