@@ -279,9 +279,7 @@ impl Weights {
     /// Where there is none of this name: a mistake of the network that asks.
     #[must_use]
     pub fn get(&self, name: &str) -> &[f32] {
-        let entry = self.entries.iter().find(|(known, ..)| known == name);
-        let (_, shape, first) = entry.unwrap_or_else(|| panic!("there is no parameter `{name}`"));
-        &self.values[*first..first + shape.iter().product::<usize>()]
+        &self.values[self.place(name)]
     }
 
     /// The same, to be changed.
@@ -289,9 +287,14 @@ impl Weights {
     /// # Panics
     /// As [`Self::get`].
     pub fn get_mut(&mut self, name: &str) -> &mut [f32] {
+        let place = self.place(name);
+        &mut self.values[place]
+    }
+
+    fn place(&self, name: &str) -> std::ops::Range<usize> {
         let entry = self.entries.iter().find(|(known, ..)| known == name);
         let (_, shape, first) = entry.unwrap_or_else(|| panic!("there is no parameter `{name}`"));
-        &mut self.values[*first..first + shape.iter().product::<usize>()]
+        *first..first + shape.iter().product::<usize>()
     }
 
     /// All values, in the order of the parameters.

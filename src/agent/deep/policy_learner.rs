@@ -112,7 +112,9 @@ struct Sums {
 fn restrain(parameters: &Parameters, actions: usize, share: f64) {
     let mut weights = parameters.weights();
     let others = actions.saturating_sub(1).max(1) as f64;
-    weights.get_mut("actor.head.bias")[0] = libm::log(others * (1.0 - share) / share) as f32;
+    // A difference of logarithms stays finite for the smallest of shares, whose odds do not.
+    let bias = libm::log(others) + libm::log(1.0 - share) - libm::log(share);
+    weights.get_mut("actor.head.bias")[0] = bias as f32;
     parameters.set(&weights).expect("the weights are those of this network");
 }
 

@@ -123,6 +123,8 @@ fn the_first_law_is_as_restrained_as_was_asked() {
             assert!((plain.get(row, 1) - 0.5).abs() < 0.01, "{}: {}", entry.name, plain.get(row, 1));
             assert!((restrained.get(row, 1) - 0.05 / 0.95).abs() < 0.002, "{}: {}", entry.name, restrained.get(row, 1));
         }
+        let least = quick(&entry).with("contact_share_initial", Value::Number(5e-324));
+        assert!(law(made(&entry, &least).as_ref()).get(0, 0) > 0.999_999, "{}", entry.name);
     }
 }
 
