@@ -56,6 +56,10 @@ pub struct Training {
     pub seeds: Vec<u64>,
     /// What is learned from.
     pub reward: Reward,
+    /// Whether rewards are counted less what the same consumer earns at the same time where nobody is ever contacted,
+    /// with the same luck. What an action changes is left, and most of the luck is gone: a control variate by common
+    /// random numbers, which only a simulator has. The order of policies by their rewards is the same either way.
+    pub less_twin: bool,
 }
 
 impl Training {
@@ -87,6 +91,13 @@ impl Exchange {
         if let Some(look) = policy.looks_inside() {
             shard.reveal(look, &mut self.observation.latent);
         }
+    }
+
+    /// Lives a tick in which nobody is contacted.
+    fn leave_alone(&mut self, shard: &mut dyn Shard) -> Result<(), MaskedAction> {
+        shard.observe(Views::default(), &mut self.observation);
+        self.decision.reset(self.observation.rows());
+        shard.step(&self.decision, &mut self.outcome)
     }
 
     /// Decides and lives the tick that was observed.

@@ -125,11 +125,13 @@ pub enum Signal {
     Loyalty,
     /// Orders of neighbours that were talked about yesterday, 0 or more.
     WordOfMouth,
+    /// Pages of the last visit, 1 or more; 0 before the first. What is seen, not latent.
+    VisitPages,
 }
 
 impl Signal {
     /// Number of signals.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 }
 
 /// The signals of a shard: one value per row, or empty where their owner is off.
@@ -140,6 +142,14 @@ impl<'a> Signals<'a> {
     /// From one column per signal.
     #[must_use]
     pub const fn new(columns: [&'a [f32]; Signal::COUNT]) -> Self {
+        Self(columns)
+    }
+
+    /// This one alone, all others off.
+    #[cfg(test)]
+    pub(crate) fn only(signal: Signal, column: &'a [f32]) -> Self {
+        let mut columns = [&[][..]; Signal::COUNT];
+        columns[signal as usize] = column;
         Self(columns)
     }
 

@@ -167,7 +167,7 @@ fn a_masked_action_is_an_error_that_names_the_first_consumer() {
 }
 
 fn training(reward: Reward) -> Training {
-    Training { episodes: 2, seeds: vec![101, 102], reward }
+    Training { episodes: 2, seeds: vec![101, 102], reward, less_twin: false }
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn window_rewards_are_sums_of_ticks_in_shard_order_and_the_horizon_drops_open_wi
     let toy = Toy::new(2_000, 5);
     let kept = |reward| {
         let mut agent = Means { keep_batches: true, ..Means::default() };
-        let training = Training { episodes: 1, seeds: vec![9], reward };
+        let training = Training { episodes: 1, seeds: vec![9], reward, less_twin: false };
         train(&toy, &mut agent, &training, 0).unwrap();
         agent.batches
     };
@@ -240,6 +240,8 @@ struct Listener {
     stopped: Vec<(u32, u32, usize, bool)>,
     rewards: f64,
     concluded: u32,
+    /// Contacts nobody; else each action with the same chance.
+    is_idle: bool,
 }
 
 impl Policy for Listener {
@@ -248,7 +250,10 @@ impl Policy for Listener {
     }
 
     fn probabilities(&self, observation: &Observation, seed: Seed, probabilities: &mut crate::matrix::Matrix) {
-        Uniform.probabilities(observation, seed, probabilities);
+        match self.is_idle {
+            true => Constant(0).probabilities(observation, seed, probabilities),
+            false => Uniform.probabilities(observation, seed, probabilities),
+        }
     }
 }
 
@@ -316,4 +321,22 @@ fn agents_that_look_ahead_hear_every_tick_and_where_episodes_stop() {
     assert_eq!(agent.stopped, stops.repeat(markets as usize));
     assert_eq!((agent.concluded, learning.metrics["fitted"], learning.metrics["loss"]), (1, 1.0, 5.0));
     assert!(agent.rewards.abs() > 0.0);
+}
+
+#[test]
+fn less_the_twin_what_the_actions_changed_is_left_and_nothing_else() {
+    for toy in [Toy::new(2_500, 6), Toy { coupled: true, budget: Some(9_000), ..Toy::new(2_500, 6) }] {
+        let heard = |is_idle, less_twin| {
+            let mut agent = Listener { is_idle, ..Listener::default() };
+            let learning = train(&toy, &mut agent, &Training { less_twin, ..training(Reward::Tick) }, 0).unwrap();
+            (agent.rewards, learning.returns_per_consumer)
+        };
+        let [(idle, _), (idle_less, _)] = [false, true].map(|less_twin| heard(true, less_twin));
+        let [(busy, returns), (busy_less, returns_less)] = [false, true].map(|less_twin| heard(false, less_twin));
+        assert!(idle > 0.0 && idle_less == 0.0, "{idle}, {idle_less}");
+        // Both twins live the same life, so that the difference of the two policies is kept to the cent.
+        assert!((busy - busy_less - idle).abs() < 1e-3 && busy_less != busy, "{busy}, {busy_less}, {idle}");
+        // What is told of the market is what it earned.
+        assert_eq!(returns, returns_less);
+    }
 }

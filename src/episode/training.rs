@@ -186,19 +186,21 @@ fn live(
     let hears = agent.learns_from_opt_outs();
     let lane = |_| Lane { hears, ..Lane::new(window_ticks, with_regret) };
     let mut lanes: Vec<Lane> = environment.shards_mut().iter().map(lane).collect();
+    // The same people with the same luck, whom nobody contacts.
+    let mut twin = training.less_twin.then(|| environment.fork());
     let mut lived = Lived { discounted_profit: 0.0, regret: with_regret.then_some(0.0) };
     // Shards that decide under the same frozen agent: all, but where no second tick would come to use what was learned.
     let wave_shards = if horizon == 1 && !environment.is_coupled() { 1 } else { lanes.len().max(1) };
     for tick in 0..horizon {
         let tick_seed = learning_seed.derive(0, tick);
-        let mut shards = environment.shards_mut();
+        let mut shards = Paired::of(environment, twin.as_deref_mut());
         for (wave, (shards, lanes)) in shards.chunks_mut(wave_shards).zip(lanes.chunks_mut(wave_shards)).enumerate() {
             // Every shard of the wave sees, decides and lives the tick under the same frozen agent.
             let policy: &dyn Policy = agent;
             let steps: Vec<Result<(), MaskedAction>> = shards
                 .into_par_iter()
                 .zip(&mut *lanes)
-                .map(|(shard, lane)| lane.step(&mut **shard, policy, market.derive(POLICY_PART, 0)))
+                .map(|(shards, lane)| lane.step(shards, policy, market.derive(POLICY_PART, 0)))
                 .collect();
             steps.into_iter().collect::<Result<(), MaskedAction>>()?;
             // The agent learns from what has matured, shard by shard.
@@ -215,7 +217,11 @@ fn live(
             }
         }
         // The barrier: budgets and other shared quantities, in shard order.
+        drop(shards);
         environment.end_tick();
+        if let Some(twin) = &mut twin {
+            twin.end_tick();
+        }
         // What the tick earned, and what better choices would have.
         let profit: Money = lanes.iter().map(|lane| lane.profit).sum();
         lived.discounted_profit += weights[tick as usize] * profit.amount();
@@ -223,7 +229,8 @@ fn live(
         lived.regret = lanes.iter().try_fold(lived.regret.unwrap_or(0.0), |sum, lane| Some(sum + lane.regret?));
     }
     if agent.is_sequential() {
-        stop(environment, agent, &mut lanes, learning_seed.derive(0, horizon), learning)?;
+        let seed = learning_seed.derive(0, horizon);
+        stop(environment, twin.as_deref_mut(), agent, &mut lanes, seed, learning)?;
     }
     Ok(lived)
 }
@@ -231,6 +238,7 @@ fn live(
 /// Tells an agent that looks ahead where the episodes of a market stop, shard by shard.
 fn stop(
     environment: &mut dyn Environment,
+    twin: Option<&mut (dyn Environment + 'static)>,
     agent: &mut dyn Agent,
     lanes: &mut [Lane],
     seed: Seed,
@@ -238,9 +246,8 @@ fn stop(
 ) -> Result<(), Diverged> {
     let discount = environment.spec().discount;
     let policy: &dyn Policy = agent;
-    let mut shards = environment.shards_mut();
-    let stops: Vec<Stop> =
-        shards.par_iter_mut().zip(lanes).map(|(shard, lane)| lane.stop(&mut **shard, policy)).collect();
+    let mut shards = Paired::of(environment, twin);
+    let stops: Vec<Stop> = shards.par_iter_mut().zip(lanes).map(|(shards, lane)| lane.stop(shards, policy)).collect();
     for (index, stop) in stops.iter().enumerate().filter(|(_, stop)| stop.observation.rows() > 0) {
         let beyond = stop.values.as_deref().map(|values| Beyond { values, discount });
         let ending = Ending { observation: &stop.observation, beyond };
@@ -249,6 +256,19 @@ fn stop(
         learning.note(learning.returns_per_consumer.len() as u32, stop.observation.tick, &metrics);
     }
     Ok(())
+}
+
+/// A shard of the market that is trained on, and the same shard of its twin, where rewards are counted less the twin's.
+struct Paired<'a> {
+    shard: &'a mut dyn Shard,
+    twin: Option<&'a mut dyn Shard>,
+}
+
+impl<'a> Paired<'a> {
+    fn of(environment: &'a mut dyn Environment, twin: Option<&'a mut (dyn Environment + 'static)>) -> Vec<Self> {
+        let mut twins = twin.map(Environment::shards_mut).into_iter().flatten();
+        environment.shards_mut().into_iter().map(|shard| Self { shard, twin: twins.next() }).collect()
+    }
 }
 
 /// Where the episodes of a shard stop.
@@ -260,6 +280,8 @@ struct Stop {
 /// One shard's buffers.
 struct Lane {
     exchange: Exchange,
+    /// Of the twin's shard.
+    untouched: Exchange,
     window: Window,
     profit: Money,
     /// Pseudo-regret of the tick, summed over the rows; `None` where it is not asked for or not known.
@@ -275,6 +297,7 @@ impl Lane {
     fn new(ticks: u32, with_regret: bool) -> Self {
         Self {
             exchange: Exchange::default(),
+            untouched: Exchange::default(),
             window: Window::new(ticks),
             profit: Money::ZERO,
             regret: None,
@@ -285,7 +308,9 @@ impl Lane {
         }
     }
 
-    fn step(&mut self, shard: &mut dyn Shard, policy: &dyn Policy, seed: Seed) -> Result<(), MaskedAction> {
+    fn step(&mut self, shards: &mut Paired<'_>, policy: &dyn Policy, seed: Seed) -> Result<(), MaskedAction> {
+        let Paired { shard, twin } = shards;
+        let shard = &mut **shard;
         self.exchange.observe(shard, policy.views(), policy);
         // The truth of this tick must be read before it is lived.
         let truth = if self.with_regret { shard.truth().filter(|truth| !truth.is_costly()) } else { None };
@@ -297,13 +322,19 @@ impl Lane {
             let ids = &self.exchange.observation.consumer_ids;
             self.opt_outs.iter_mut().for_each(|row| *row = ids[*row as usize]);
         }
+        if let Some(twin) = twin {
+            self.untouched.leave_alone(&mut **twin)?;
+            let profits = self.exchange.outcome.profits.iter_mut();
+            profits.zip(&self.untouched.outcome.profits).for_each(|(own, twin)| *own = *own - *twin);
+        }
         self.window.push(&mut self.exchange, false);
         Ok(())
     }
 
     /// What those whose episode has not ended look like after the last tick, and what they are still worth.
-    fn stop(&mut self, shard: &mut dyn Shard, policy: &dyn Policy) -> Stop {
-        self.exchange.observe(shard, policy.views(), policy);
+    fn stop(&mut self, shards: &mut Paired<'_>, policy: &dyn Policy) -> Stop {
+        let Paired { shard, twin } = shards;
+        self.exchange.observe(&mut **shard, policy.views(), policy);
         let seen = &self.exchange.observation;
         let ended = self.window.ended();
         let live: Vec<usize> = (0..seen.rows()).filter(|&row| !ended.get(row).copied().unwrap_or(false)).collect();
@@ -311,6 +342,11 @@ impl Lane {
         observation.select(seen, &live);
         let mut values = Vec::new();
         let is_over = shard.observed_values(&mut values);
+        if let Some(twin) = twin {
+            let mut untouched = Vec::new();
+            twin.observed_values(&mut untouched);
+            values.iter_mut().zip(untouched).for_each(|(own, twin)| *own -= twin);
+        }
         let values = is_over.then(|| live.iter().map(|&row| values[row]).collect());
         Stop { observation, values }
     }

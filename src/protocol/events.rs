@@ -33,7 +33,8 @@ pub struct Event {
     pub age_days: f32,
     /// Index of the channel; `None` for visits and orders.
     pub channel: Option<u8>,
-    /// Discount of a message (share of the list price), amount of an order (currency), else 0.
+    /// Discount of a message (share of the list price), amount of an order (currency), pages of a visit where the market
+    /// tells them, else 0.
     pub value: f32,
 }
 

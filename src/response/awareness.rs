@@ -149,7 +149,7 @@ mod tests {
             module.advance(&quiet, &Contacts::default(), &Responses::default(), &mut columns);
         }
         let talk = [0.0, 0.0, 7.0];
-        let view = View { signals: Signals::new([&[], &[], &[], &talk]), ..quiet };
+        let view = View { signals: Signals::only(Signal::WordOfMouth, &talk), ..quiet };
         module.advance(&view, &testing::sent(&catalogue, 0, 0, &[1]), &testing::opened(1, false), &mut columns);
         // 60 days halve; an opened message gives 15 % of the missing, much talk 10 %.
         for (value, expected) in columns[0].iter().zip([0.25, 0.25 + 0.15 * 0.75, 0.25 + 0.10 * 0.75]) {

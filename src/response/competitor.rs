@@ -99,7 +99,7 @@ mod tests {
         let people = People { order_rate: vec![0.1; 3], ..People::default() };
         let loyalty = [0.0, 0.5, 1.0];
         let view =
-            View { series: &[1.0], signals: Signals::new([&[], &[], &loyalty, &[]]), ..View::bare(&people, &[]) };
+            View { series: &[1.0], signals: Signals::only(Signal::Loyalty, &loyalty), ..View::bare(&people, &[]) };
         let mut log_hazard = [0.0_f32; 3];
         module.contribute_to_orders(&view, &mut log_hazard);
         assert!(log_hazard.iter().zip([-0.15, -0.075, 0.0]).all(|(seen, expected)| (seen - expected).abs() < 1e-7));

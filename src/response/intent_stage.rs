@@ -8,7 +8,8 @@
 //! clicking and of ordering after a click; an order sends its consumer back to sleep (docs/market.md 6.23).
 //!
 //! Whoever visits is seen: pages (geometric, mean `pages_mean`), a category (the one of strongest taste but for
-//! `category_noise`), and whether the cart is filled. These are the features; the stage itself is latent.
+//! `category_noise`), and whether the cart is filled. These are the features, unless they are not `observed`: then only the
+//! events of visits tell, by their pages. The stage itself is latent.
 //!
 //! Source: Moe (2003) for the kinds of visits; Netzer, Lattin & Srinivasan (2008) and Montoya, Netzer & Jedidi (2010)
 //! for the hidden Markov chain with covariates in its transitions.
@@ -49,6 +50,8 @@ const PAGES: usize = 2;
 const CART: usize = 3;
 /// Column: category of the last visit, from 1; 0 before the first (observable).
 const CATEGORY: usize = 4;
+/// Column: pages of the last visit; 0 before the first (observable).
+const LAST_PAGES: usize = 5;
 
 const fn numbers(name: &'static str, default: &'static [f64], range: Range, summary: &'static str) -> Parameter {
     Parameter::of(name, Kind::Numbers { default: Some(default), range }, summary)
@@ -116,6 +119,7 @@ pub(super) const ENTRY: Entry<ModuleBuild> = Entry {
             Range::PROBABILITY,
             "probability that a visit is to a category drawn at random",
         ),
+        Parameter::boolean("observed", true, "whether pages, cart and category are features of their own"),
     ],
     build: ModuleBuild {
         create: |values, surroundings| Ok(Box::new(create(values, surroundings.tick_days)?)),
@@ -148,6 +152,7 @@ fn create(values: &Values, tick_days: f64) -> Result<IntentStage, Refusal> {
         pages_scale: listed::<STAGES>(values, "pages_mean")?.map(pages_scale),
         cart: per_stage("cart_rates")?,
         category_noise: number("category_noise"),
+        observed: values.boolean("observed"),
         pages_kept: libm::exp(-tick_days / PAGES_DAYS) as f32,
     })
 }
@@ -194,6 +199,7 @@ struct IntentStage {
     pages_scale: PerStage,
     cart: PerStage,
     category_noise: f32,
+    observed: bool,
     pages_kept: f32,
 }
 
@@ -232,7 +238,11 @@ impl ResponseModule for IntentStage {
     }
 
     fn columns(&self) -> usize {
-        5
+        6
+    }
+
+    fn signals(&self) -> &[(Signal, usize)] {
+        &[(Signal::VisitPages, LAST_PAGES)]
     }
 
     fn start(&self, seed: Seed, first: u32, _people: &People, columns: &mut [Vec<f32>]) {
@@ -251,7 +261,7 @@ impl ResponseModule for IntentStage {
     }
 
     fn advance(&self, view: &View<'_>, contacts: &Contacts, responses: &Responses, next: &mut [Vec<f32>]) {
-        let [stages, pushes, pages, carts, categories] = next else { return };
+        let [stages, pushes, pages, carts, categories, last_pages] = next else { return };
         self.gather_pushes(view, contacts, responses, pushes);
         move_on(&self.moves, view.seed, view.first, view.tick as u32, stages, pushes);
         for seen in pages.iter_mut() {
@@ -261,6 +271,7 @@ impl ResponseModule for IntentStage {
             let uniforms = view.seed.uniforms(Purpose::Stage, view.first + row as u32, view.tick as u32, TICK_BLOCK);
             let (seen, filled, category) = self.visit(view.people, row, stages[row] as usize, uniforms);
             pages[row] += seen;
+            last_pages[row] = seen;
             carts[row] = filled;
             categories[row] = category;
         }
@@ -278,6 +289,9 @@ impl ResponseModule for IntentStage {
     }
 
     fn features(&self) -> Vec<Feature> {
+        if !self.observed {
+            return Vec::new();
+        }
         let categories = ["1", "2", "3", "4"].map(|name| Feature::level("visited_category", name));
         let mut features = vec![
             Feature::raw("pages_7_days", "pages, fading").logged(0.5, 0.9),
@@ -299,7 +313,7 @@ impl ResponseModule for IntentStage {
     }
 
     fn observable_columns(&self) -> &[usize] {
-        &[PAGES, CART, CATEGORY]
+        &[PAGES, CART, CATEGORY, LAST_PAGES]
     }
 }
 
@@ -359,7 +373,7 @@ mod tests {
         let people = People { order_rate: vec![0.1; rows], ..people };
         let (alive, visiting) = (vec![1.0; rows], vec![false; rows]);
         let module = module();
-        let mut columns = vec![vec![0.0; rows]; 5];
+        let mut columns = vec![vec![0.0; rows]; 6];
         module.start(Seed::new(1), 0, &people, &mut columns);
         let few = People { order_rate: vec![0.1; 64], ..People::default() };
         for tick in 0..20 {

@@ -254,7 +254,7 @@ mod tests {
         let people = people(2);
         let mut columns = started(module.as_ref(), &people);
         let felt = [0.0, -0.4];
-        let signals = Signals::new([&[], &felt, &[], &[]]);
+        let signals = Signals::only(Signal::Satisfaction, &felt);
         let order = Order { row: 1, ..Order::default() };
         let nothing = [0.0, 999.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         module.after_orders(&View { tick: 5, signals, ..View::bare(&people, &[]) }, &[order], &mut columns);
@@ -319,7 +319,7 @@ mod tests {
                 alive: &alive,
                 visiting: &[],
                 prices: &[],
-                signals: Signals::new([&[], &satisfied, &[], &[]]),
+                signals: Signals::only(Signal::Satisfaction, &satisfied),
                 columns: &[],
                 series: &[],
                 common: &[],

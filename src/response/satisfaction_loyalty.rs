@@ -219,7 +219,7 @@ mod tests {
         let catalogue = testing::catalogue(&[("email", "email")], &[]);
         let people = people(4);
         let fatigue = [2.0, 7.0, 7.0, 1e9];
-        let view = View { signals: Signals::new([&fatigue, &[], &[], &[]]), ..View::bare(&people, &[]) };
+        let view = View { signals: Signals::only(Signal::Fatigue, &fatigue), ..View::bare(&people, &[]) };
         let mut columns = vec![vec![0.0; 4]; 3];
         let mut responses = testing::opened(4, false);
         responses.delivered[2] = false;

@@ -367,7 +367,7 @@ mod tests {
     fn orders_and_complaints_are_published_under_their_consumers() {
         let people = People { order_rate: vec![0.1; 4], ..People::default() };
         let satisfied = [1.0_f32; 4];
-        let signals = crate::response::Signals::new([&[], &satisfied, &[], &[]]);
+        let signals = crate::response::Signals::only(Signal::Satisfaction, &satisfied);
         let view = View { first: 100, signals, ..View::bare(&people, &[]) };
         let orders = [Order { row: 2, discount: 0.0, quantity: 1.0, revenue: 10.0 }];
         let contacts = Contacts { rows: vec![1, 3], ..Contacts::default() };

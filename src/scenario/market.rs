@@ -108,8 +108,8 @@ impl Plan {
     }
 
     /// Notes a market that the machine cannot hold.
-    pub(super) fn check_memory(&self, reader: &mut Reader<'_>, built: &Built, trains: bool) {
-        let need = memory::Need::new(built.world(), trains);
+    pub(super) fn check_memory(&self, reader: &mut Reader<'_>, built: &Built, training_copies: u64) {
+        let need = memory::Need::new(built.world(), training_copies);
         let too_many = memory::available_bytes().and_then(|bytes| memory::refusal(self.values(), need, bytes));
         if let Some(refusal) = too_many {
             refuse(reader, "market", refusal);

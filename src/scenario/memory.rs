@@ -10,28 +10,34 @@ pub(super) struct Need {
     /// Consumers that are open at once while policies are judged.
     part_consumers: u64,
     bytes_per_consumer: u64,
-    /// Whether an agent learns: on a market that is open as a whole.
-    trains: bool,
+    /// Markets that are open as a whole while an agent learns: none where none does, 2 with the twin.
+    training_copies: u64,
 }
 
 /// A run opens a market, or a part of it, and forks it for each policy it judges.
 const COPIES: u64 = 2;
 
 impl Need {
-    pub(super) fn new(world: &dyn World, trains: bool) -> Self {
+    pub(super) fn new(world: &dyn World, training_copies: u64) -> Self {
         Self {
             consumers: u64::from(world.spec().consumers),
             part_consumers: u64::from(world.part_consumers().min(world.spec().consumers)),
             bytes_per_consumer: world.bytes_per_consumer() as u64,
-            trains,
+            training_copies,
         }
     }
 
     /// Bytes that are held at once, and why.
     fn bytes(self) -> (u64, &'static str) {
         let judged = COPIES * self.part_consumers;
-        if self.trains && self.consumers > judged {
-            (self.consumers * self.bytes_per_consumer, "agents learn on a whole market")
+        let trained = self.training_copies * self.consumers;
+        if trained > judged {
+            let why = if self.training_copies > 1 {
+                "agents learn on a whole market and its twin"
+            } else {
+                "agents learn on a whole market"
+            };
+            (trained * self.bytes_per_consumer, why)
         } else if self.part_consumers < self.consumers {
             (judged * self.bytes_per_consumer, "a part of the market and its copy")
         } else {
@@ -42,7 +48,7 @@ impl Need {
     /// The number of consumers that fits, where not all do.
     fn fitting(self, available_bytes: u64) -> u64 {
         let open = available_bytes / self.bytes_per_consumer.max(1);
-        if open < COPIES * self.part_consumers { open / COPIES } else { open }
+        if open < COPIES * self.part_consumers { open / COPIES } else { open / self.training_copies.max(1) }
     }
 }
 
@@ -99,8 +105,8 @@ pub(super) fn refusal(market: &Values, need: Need, available_bytes: u64) -> Opti
 mod tests {
     use super::*;
 
-    fn need(consumers: u64, part_consumers: u64, trains: bool) -> Need {
-        Need { consumers, part_consumers, bytes_per_consumer: 500, trains }
+    fn need(consumers: u64, part_consumers: u64, training_copies: u64) -> Need {
+        Need { consumers, part_consumers, bytes_per_consumer: 500, training_copies }
     }
 
     /// The refusal's message and help, and that the number it gives fits while one more does not.
@@ -118,9 +124,9 @@ mod tests {
 
     #[test]
     fn consumers_that_do_not_fit_are_refused_with_the_number_that_does() {
-        for trains in [false, true] {
-            assert_eq!(refusal(&Values::default(), need(1_000, 1_000, trains), 1_000_000), None);
-            let (message, help) = refused(need(1_001, 1_001, trains), 1_000_000);
+        for copies in [0, 1, 2] {
+            assert_eq!(refusal(&Values::default(), need(1_000, 1_000, copies), 1_000_000), None);
+            let (message, help) = refused(need(1_001, 1_001, copies), 1_000_000);
             let start = "1001 consumers need about 0.0 GiB of memory (500 bytes each; the market and its copy)";
             assert!(message.starts_with(start), "{message}");
             assert!(help.contains("to 1000 or less"), "{help}");
@@ -130,13 +136,19 @@ mod tests {
     #[test]
     fn a_market_in_parts_needs_a_part_and_its_copy_or_the_whole_where_agents_learn() {
         let market = Values::default();
-        assert_eq!(refusal(&market, need(1_000_000, 1_000, false), 1_000_000), None);
-        let (message, _) = refused(need(1_000_000, 1_000, false), 999_999);
+        assert_eq!(refusal(&market, need(1_000_000, 1_000, 0), 1_000_000), None);
+        let (message, _) = refused(need(1_000_000, 1_000, 0), 999_999);
         assert!(message.contains("a part of the market and its copy"), "{message}");
-        assert_eq!(refusal(&market, need(2_000, 1_000, true), 1_000_000), None);
-        let (message, help) = refused(need(1_000_000, 1_000, true), 1_500_000);
+        assert_eq!(refusal(&market, need(2_000, 1_000, 1), 1_000_000), None);
+        let (message, help) = refused(need(1_000_000, 1_000, 1), 1_500_000);
         assert!(message.contains("0.5 GiB of memory (500 bytes each; agents learn on a whole market)"), "{message}");
         assert!(help.contains("to 3000 or less"), "{help}");
+        let (message, help) = refused(need(1_000_000, 1_000, 2), 1_500_000);
+        assert!(
+            message.contains("0.9 GiB of memory (500 bytes each; agents learn on a whole market and its twin)"),
+            "{message}"
+        );
+        assert!(help.contains("to 1500 or less"), "{help}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::suggestion::way_out;
 use super::table::{Reader, Section, describe};
 use crate::episode::{Reward, Training};
 use crate::evaluation::{Guardrail, Limit};
-use crate::protocol::{Kpi, Spec};
+use crate::protocol::{Kpi, Spec, World};
 use crate::registry::{Kind, Parameter, Range, Values};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -44,6 +44,12 @@ pub(crate) const SECTIONS: &[&str] = &[
 pub(crate) const REWARD: &[Parameter] = &[
     Parameter::choice("kind", "tick", &["tick", "window"], "profit of the tick, or of the window that follows"),
     Parameter::optional_number("window_days", Range::POSITIVE, "length of the window in days, 14 if not given"),
+    Parameter::boolean(
+        "less_twin",
+        false,
+        "in training, the reward is counted less what the same consumer earns with the same luck where nobody is ever \
+         contacted, which only a simulator can tell: most of the noise is gone, and the best policy is the same",
+    ),
 ];
 
 /// Keys of `[training]`.
@@ -203,25 +209,41 @@ pub(crate) fn values(
 pub(super) struct RewardRequest {
     window_days: Option<f64>,
     place: Option<std::ops::Range<usize>>,
+    less_twin: bool,
+    less_twin_place: Option<std::ops::Range<usize>>,
 }
 
 /// Reads `[reward]`.
 pub(super) fn reward(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<RewardRequest> {
     let values = values(reader, root, "reward", REWARD)?;
     let given = values.optional_number("window_days");
-    let place = values.place("window_days");
-    if values.text("kind") == "window" {
-        return Some(RewardRequest { window_days: Some(given.unwrap_or(14.0)), place });
-    }
-    if given.is_some() {
+    let is_window = values.text("kind") == "window";
+    let request = RewardRequest {
+        window_days: is_window.then(|| given.unwrap_or(14.0)),
+        place: values.place("window_days"),
+        less_twin: values.boolean("less_twin"),
+        less_twin_place: values.place("less_twin"),
+    };
+    if given.is_some() && !is_window {
         let message = "reward.window_days: only a window has a length, and the kind is \"tick\"";
-        reader.fault(Code::Refused, place, message, "write kind = \"window\", or drop window_days");
+        reader.fault(Code::Refused, request.place, message, "write kind = \"window\", or drop window_days");
         return None;
     }
-    Some(RewardRequest { window_days: None, place: None })
+    Some(request)
 }
 
 impl RewardRequest {
+    /// Whether rewards are counted less the twin's. A finite process ends for one of the two before the other, so that
+    /// what the twin still earns would be missing.
+    pub(super) fn resolve_twin(&self, reader: &mut Reader<'_>, world: &dyn World) -> bool {
+        if self.less_twin && world.optimal_value().is_some() {
+            let message = "reward.less_twin: a finite process has no twin to count against";
+            let help = "drop less_twin, or take a market of kind \"market\" or \"logit\"";
+            reader.fault(Code::Refused, self.less_twin_place.clone(), message, help);
+        }
+        self.less_twin
+    }
+
     /// The reward in ticks; a window that outlasts the horizon never closes.
     pub(super) fn resolve(&self, reader: &mut Reader<'_>, spec: &Spec) -> Option<Reward> {
         let Some(days) = self.window_days else { return Some(Reward::Tick) };
@@ -248,7 +270,7 @@ pub(super) fn training(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Tr
         return None;
     }
     let episodes = u32::try_from(values.integer("episodes")).unwrap_or(u32::MAX);
-    Some(Training { episodes, seeds, reward: Reward::Tick })
+    Some(Training { episodes, seeds, reward: Reward::Tick, less_twin: false })
 }
 
 /// A guardrail with its place, for the check against the market.

@@ -99,6 +99,15 @@ fn a_misspelt_agent_is_shown() {
 }
 
 #[test]
+fn a_process_that_ends_by_itself_has_no_twin() {
+    let scenario =
+        |name| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)).unwrap();
+    let text = scenario("exact-24.toml").replacen("[reward]\n", "[reward]\nless_twin = true\n", 1);
+    let words = ["reward.less_twin: a finite process has no twin to count against", "help: drop less_twin"];
+    refused(&text, &[("exact-24.csv", &scenario("exact-24.csv"))], &words);
+}
+
+#[test]
 fn a_probability_above_one_is_shown_with_what_is_allowed() {
     refused(
         &good_with("margin = 0.45", "margin = 1.2"),

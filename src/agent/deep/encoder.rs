@@ -1,7 +1,7 @@
 //! The last events of a consumer as a vector of fixed width.
 //!
 //! An event becomes a token: a vector for its kind, one for its channel (or for having none), and two directions for
-//! `ln(1 + age in days)` and the value, summed (so that it is one dense layer over indicators and two numbers). Then
+//! `ln(1 + age in days)` and `ln(1 + value)`, summed (so that it is one dense layer over indicators and two numbers). Then
 //!
 //! * [`EncoderKind::Gru`] (Cho et al. 2014, with the gates as PyTorch has them) reads from the oldest to the newest and
 //!   gives its last state;
@@ -69,7 +69,7 @@ impl EncoderShape {
         let channel = event.channel.map_or(self.channels, |channel| usize::from(channel).min(self.channels));
         token[EventKind::ALL.len() + channel] = 1.0;
         token[self.inputs() - 2] = crate::math::ln(1.0 + event.age_days.max(0.0));
-        token[self.inputs() - 1] = event.value;
+        token[self.inputs() - 1] = crate::math::ln(1.0 + event.value.max(0.0));
     }
 }
 

@@ -143,6 +143,11 @@ impl Forces {
         }
     }
 
+    /// What the owner of a signal says of a row; 0 where nobody owns it.
+    pub fn signal(&self, signal: Signal, row: usize) -> f32 {
+        self.owners[signal as usize].map_or(0.0, |(module, column)| self.columns[module][column][row])
+    }
+
     /// A column of a module.
     pub fn column(&self, module: usize, column: usize) -> &[f32] {
         &self.columns[module][column]

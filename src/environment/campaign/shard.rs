@@ -19,7 +19,7 @@ use crate::protocol::{
     ActionBits, Decision, EventKind, Kpi, Latent, Look, MaskedAction, Observation, Outcome, Shard, Story, Truth, Views,
 };
 use crate::random::{Purpose, Seed};
-use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses};
+use crate::response::{Contacts, MessagePredictors, Order, OrderReport, Reports, Responses, Signal};
 use crate::units::Money;
 use std::ops::Range;
 use std::sync::Arc;
@@ -399,7 +399,8 @@ impl CampaignShard {
     fn record_visits(&mut self, outcome: &mut Outcome) {
         for (row, _) in self.scratch.visiting.iter().enumerate().filter(|(_, visits)| **visits) {
             self.state.record_visit(row, self.tick);
-            self.state.events.record(row, EventKind::Visit, self.tick, None, 0.0);
+            let pages = self.forces.signal(Signal::VisitPages, row);
+            self.state.events.record(row, EventKind::Visit, self.tick, None, pages);
             outcome.tally.add(Kpi::Visits, 1);
         }
     }

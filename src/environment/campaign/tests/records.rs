@@ -220,6 +220,30 @@ fn events_are_those_of_the_features_newest_first() {
 }
 
 #[test]
+fn pages_of_a_visit_are_told_by_its_event_where_no_feature_tells_them() {
+    let told = |observed: bool| {
+        let mut hidden = with_module(sections(400, 20), "intent_stage", &[]);
+        hidden.market = hidden.market.with("events_remembered", Value::Integer(32));
+        let modules = hidden.modules.iter_mut().flatten();
+        modules.last().unwrap().1.set("observed", Value::Boolean(observed), None);
+        let mut market = open(&hidden, 8);
+        play(market.as_mut(), 12);
+        let mut seen = Observation::default();
+        market.shards_mut()[0].observe(BOTH, &mut seen);
+        let is_column = market.spec().features.iter().any(|feature| feature.name == "pages_7_days");
+        (is_column, seen.events.unwrap())
+    };
+    let ((is_column, with), (is_hidden_column, without)) = (told(true), told(false));
+    assert!(is_column && !is_hidden_column && with == without);
+    let visits = |row| without.row(row).iter().filter(|event| event.kind == EventKind::Visit).map(|event| event.value);
+    let pages: Vec<f32> = (0..400).flat_map(visits).collect();
+    // Geometric from 1 on: a whole number each, one page and many pages both common.
+    assert!(pages.iter().all(|pages| *pages >= 1.0 && pages.fract() == 0.0));
+    let share = |of: &dyn Fn(f32) -> bool| pages.iter().filter(|pages| of(**pages)).count() as f64 / pages.len() as f64;
+    assert!(share(&|pages| pages == 1.0) > 0.2 && share(&|pages| pages > 5.0) > 0.02, "{}", pages.len());
+}
+
+#[test]
 fn machines_open_in_the_events_too() {
     let noise = [("machine_open_rate", 1.0), ("lost_order_rate", 1.0)];
     let mut noisy = with_module(sections(800, 20), "measurement_noise", &noise);
