@@ -2,11 +2,13 @@
 //!
 //! `cargo run --release --example speed -- eq-sim --weights-dir scenarios --rounds 5`
 //! `cargo run --release --example speed -- eq-ope --folder DIR --resamples 1000`
+//! `cargo run --release --example speed -- eq-rl --task ppo-cartpole|dqn-cartpole|dqn-update --seed 1`
 //! `cargo run --release --example speed -- eq-cb --problem FILE --d D --mode round|batchN`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
 mod eq_cb;
 mod eq_ope;
+mod eq_rl;
 mod eq_sim;
 mod problem;
 mod stopwatch;
@@ -20,7 +22,8 @@ fn main() -> ExitCode {
         "eq-sim" => eq_sim::run(rest),
         "eq-cb" => eq_cb::run(rest),
         "eq-ope" => eq_ope::run(rest),
-        other => Err(format!("no benchmark `{other}`; there are eq-sim, eq-cb and eq-ope")),
+        "eq-rl" => eq_rl::run(rest),
+        other => Err(format!("no benchmark `{other}`; there are eq-sim, eq-cb, eq-ope and eq-rl")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,16 +6,16 @@
 //! steps per second are the same at every run on the same instruction set. One thread for each agent.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the command line")]
 
-#[path = "../tests/integration/deep/cartpole.rs"]
+#[path = "../../tests/integration/deep/cartpole.rs"]
 #[allow(clippy::unwrap_used, reason = "the file belongs to the tests, which may")]
 mod cartpole;
+mod set_up;
 
 use cartpole::{CartPole, train};
-use mercato::agent::AGENTS;
 use mercato::protocol::World;
 use mercato::random::Seed;
-use mercato::registry::{Value, Values, find};
 use plotters::prelude::*;
+use set_up::{SET_UPS, SetUp};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -30,40 +30,8 @@ const LAST: usize = 20;
 const POINTS: u64 = 200;
 const SIZE: (u32, u32) = (900, 480);
 
-/// An agent as CleanRL sets it up: `ppo.py` and `dqn.py`.
-struct SetUp {
-    name: &'static str,
-    carts: u32,
-    keys: &'static [(&'static str, Value)],
-    hidden: [i64; 2],
-    colour: RGBColor,
-}
-
-const SET_UPS: &[SetUp] = &[
-    SetUp {
-        name: "ppo",
-        carts: 4,
-        // The other keys have CleanRL's figures by default.
-        keys: &[("value_clip", Value::Number(0.2))],
-        hidden: [64, 64],
-        colour: RGBColor(31, 119, 180),
-    },
-    SetUp {
-        name: "dqn",
-        carts: 1,
-        // A squared loss, no clipping, no second opinion on the best action.
-        keys: &[
-            ("double", Value::Boolean(false)),
-            ("huber_width", Value::Number(1e6)),
-            ("gradient_norm_max", Value::Number(1e6)),
-            ("memory", Value::Integer(10_000)),
-            ("decisions_before", Value::Integer(10_000)),
-            ("epsilon_until", Value::Number(0.5)),
-        ],
-        hidden: [120, 84],
-        colour: RGBColor(214, 96, 20),
-    },
-];
+/// Of the lines of each agent, in the order of the set-ups.
+const COLOURS: [RGBColor; 2] = [RGBColor(31, 119, 180), RGBColor(214, 96, 20)];
 
 /// How one training went.
 struct Lived {
@@ -167,14 +135,7 @@ fn lived(set_up: &'static SetUp, seeds: &[u64], steps: u64) -> Outcome<Vec<Lived
 #[allow(clippy::disallowed_methods, reason = "steps per second are what it tells")]
 fn trained(agent: &'static SetUp, seed: u64, steps: u64) -> Outcome<Lived> {
     let world = CartPole::new(agent.carts, u32::try_from(steps / u64::from(agent.carts))?);
-    let entry = find(AGENTS, agent.name).ok_or("the agent is not registered")?;
-    let mut values = Values::defaults(entry.parameters)
-        .with("hidden", Value::Integers(agent.hidden.to_vec()))
-        .with("network_seed", Value::Integer(i64::try_from(seed)?));
-    for (key, value) in agent.keys {
-        values = values.with(key, value.clone());
-    }
-    let mut learner = (entry.build.create)(&values, world.spec()).map_err(|refusal| refusal.message)?;
+    let mut learner = agent.learner(world.spec(), seed)?;
     let start = Instant::now();
     train(&world, learner.as_mut(), Seed::new(seed))?;
     Ok(Lived { agent, seed, lengths: world.finished(), seconds: start.elapsed().as_secs_f64(), steps })
@@ -236,8 +197,8 @@ fn figure(all: &[Lived], steps: u64) -> Outcome<String> {
             .y_desc("mean return of the last 20 episodes")
             .x_label_formatter(&|steps| format!("{:.0}k", steps / 1_000.0))
             .draw()?;
-        for set_up in SET_UPS {
-            let style = set_up.colour.stroke_width(2);
+        for (set_up, colour) in SET_UPS.iter().zip(COLOURS) {
+            let style = colour.stroke_width(2);
             for (index, lived) in all.iter().filter(|lived| lived.agent.name == set_up.name).enumerate() {
                 let line = chart.draw_series(LineSeries::new(lived.curve(), style))?;
                 if index == 0 {
