@@ -8,6 +8,6 @@ folder="${1:-$here/venv}"
 
 "${PYTHON:-python3}" -m venv "$folder"
 "$folder/bin/pip" install --quiet -r "$here/requirements.txt"
-# OBP declares Python below 3.11, a limit of its torch pin and not of the code used here.
+# OBP and CleanRL declare Python below 3.11, a limit of their pins and not of the code used here.
 "$folder/bin/pip" install --quiet --no-deps --ignore-requires-python -r "$here/requirements-no-deps.txt"
 echo "ready: $folder/bin/python"

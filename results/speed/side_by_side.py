@@ -1,8 +1,9 @@
 """Runs all contenders side by side and writes the comparison tables.
 
 Contenders take turns (A B C, A B C, ...), every run in a fresh process pinned to the same cores with as
-many threads as cores. Each prints JSON lines; a line is one sample. EQ-CB rounds walk through the
-problem seeds in turn, so six rounds give every seed twice.
+many threads as cores (EQ-RL: one and one). Each prints JSON lines; a line is one sample. EQ-CB rounds walk
+through the problem seeds in turn and EQ-RL rounds through the seeds of trainings, so six rounds give every
+seed twice.
 
 A run during which other processes kept more than 0.4 cores busy is repeated, at most --retries times;
 after that its last samples are kept and counted in the column `noisy_samples`.
@@ -11,8 +12,9 @@ The project's own entry joins with --mercato COMMAND, which is run as
 
     COMMAND eq-sim --weights-dir DIR
     COMMAND eq-cb --problem FILE --d D --mode round|batchN
+    COMMAND eq-rl --task ppo-cartpole|dqn-cartpole|dqn-update --seed N
 
-and prints the lines that eq_sim.py and eq_cb.py print (one line a learner and pass).
+and prints the lines that eq_sim.py, eq_cb.py and eq_rl.py print (one line a learner and pass).
 
 Written to the output folder: samples.jsonl (every sample), table.csv, table.md and manifest.json (machine,
 settings, versions).
@@ -34,21 +36,31 @@ import sys
 import time
 
 import eq_cb
+import eq_rl
 import eq_sim
 
 HERE = pathlib.Path(__file__).resolve().parent
 DIMENSIONS = (16, 32)
 PROBLEM_SEEDS = (7, 8, 9)
+TRAINING_SEEDS = (1, 2, 3)
 OTHER_CORES_BUSY_LIMIT = 0.4
 RUN_TIMEOUT_SECONDS = 600
 
-RATE_FIELD = {"eq-sim": "user_steps_per_second", "eq-cb": "rounds_per_second"}
-WORK_FIELDS = {"eq-sim": ("users", "steps"), "eq-cb": ("rounds",)}
+RATE_FIELD = {
+    "eq-sim": "user_steps_per_second",
+    "eq-cb": "rounds_per_second",
+    "eq-rl": "steps_per_second",
+}
+WORK_FIELDS = {"eq-sim": ("users", "steps"), "eq-cb": ("rounds",), "eq-rl": ("steps",)}
 REFERENCE = {"eq-sim": "numpy", "eq-cb": "numpy-linucb"}
+UNITS = {"EQ-SIM": "user-steps", "EQ-CB": "decisions with update", "EQ-RL": "environment steps with learning"}
+UPDATE_UNIT = "updates"
 
 MEAN_REWARD_ERRORS_ALLOWED = 3
 MEAN_PROPENSITY_TOLERANCE = 0.01
 REGRET_RATIO_TOLERANCE = 0.10
+# CartPole-v1 counts as solved from here; 500 is the most.
+MEAN_RETURN_SOLVED = 475
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +187,16 @@ def cb_entries(options, dimension, seed, mode):
     return [*mercato_entry(options, "eq-cb", *arguments), *peers]
 
 
+def rl_entries(options, task, seed):
+    arguments = ("--task", task, "--seed", seed)
+    peers = [
+        python_entry("eq_rl.py", contender, *arguments)
+        for contender in eq_rl.CONTENDERS[task]
+        if is_wanted(contender, options)
+    ]
+    return [*mercato_entry(options, "eq-rl", *arguments), *peers]
+
+
 def write_inputs(folder):
     """Writes the shared weights and problems where they are missing."""
     if not all((folder / name).exists() for name in (eq_sim.RESPONSE_FILE, eq_sim.POLICY_FILE)):
@@ -197,6 +219,15 @@ def run_all(options, record):
                     return cb_entries(options, dimension, seed, mode)
 
                 run_contest(entries_of_round, options, record)
+    if "eq-rl" in options.benchmarks:
+        # One thread by definition, so one core whatever the others have.
+        one_core = argparse.Namespace(**{**vars(options), "cores": options.cores[:1]})
+        for task in options.tasks:
+
+            def trainings_of_round(number, task=task):
+                return rl_entries(options, task, TRAINING_SEEDS[number % len(TRAINING_SEEDS)])
+
+            run_contest(trainings_of_round, one_core, record)
 
 
 # ---- the tables -----------------------------------------------------------------------------------
@@ -206,11 +237,13 @@ def contest_of(sample):
     """What is compared with what: the benchmark with its size and mode."""
     if sample["benchmark"] == "eq-sim":
         return "EQ-SIM"
+    if sample["benchmark"] == "eq-rl":
+        return f"EQ-RL {sample['task']}"
     return f"EQ-CB d={sample['dimension']} {sample['mode']}"
 
 
 def work_of(sample):
-    """User-steps or rounds in one sample."""
+    """User-steps, rounds, environment steps or updates in one sample."""
     work = 1
     for field in WORK_FIELDS[sample["benchmark"]]:
         work *= sample[field]
@@ -272,6 +305,44 @@ def cb_agreement(samples, reference):
     return figures
 
 
+def rl_agreement(samples, _reference):
+    """What whole trainings came to: the median over seeds must solve the task.
+
+    The median, because DQN has dips, and one seed may end in one.
+    """
+    figures = {"steps": round(statistics.median(sample["steps"] for sample in samples))}
+    if samples[0]["task"] == "dqn-update":
+        figures["milliseconds_per_update"] = 1_000 / statistics.median(
+            sample["steps_per_second"] for sample in samples
+        )
+        return figures
+    returns = [sample["mean_return_last_20"] for sample in samples]
+    figures["mean_return_last_20"] = None
+    if None not in returns:
+        figures["mean_return_last_20"] = statistics.median(returns)
+        figures["agrees"] = "yes" if figures["mean_return_last_20"] >= MEAN_RETURN_SOLVED else "NO"
+    return figures
+
+
+AGREEMENT = {"eq-sim": sim_agreement, "eq-cb": cb_agreement, "eq-rl": rl_agreement}
+
+
+def add_mercato_ratios(rows):
+    """How many times as fast as each peer the project's fastest entry in the same EQ-RL contest is."""
+    for row in rows:
+        if row["benchmark"].startswith("EQ-RL") and not is_mercato(row):
+            own = [
+                other["median_per_second"]
+                for other in rows
+                if other["benchmark"] == row["benchmark"] and is_mercato(other)
+            ]
+            row["mercato_ratio"] = max(own) / row["median_per_second"] if own else None
+
+
+def is_mercato(row):
+    return row["contender"].split("-")[0] == "mercato"
+
+
 def summarise(samples):
     """One table row for each contest and contender, in the order in which they first ran."""
     groups = collections.defaultdict(list)
@@ -282,8 +353,7 @@ def summarise(samples):
     for (contest, contender), group in groups.items():
         benchmark = group[0]["benchmark"]
         rates = [sample[RATE_FIELD[benchmark]] for sample in group]
-        reference = groups.get((contest, REFERENCE[benchmark]))
-        agreement = sim_agreement if benchmark == "eq-sim" else cb_agreement
+        reference = groups.get((contest, REFERENCE.get(benchmark)))
 
         def median(field, group=group):
             return statistics.median(sample[field] for sample in group)
@@ -306,9 +376,10 @@ def summarise(samples):
                 "process_seconds_median": median("process_seconds"),
                 "load_average_median": median("load_average"),
                 "version": group[0]["version"],
-                **agreement(group, reference),
+                **AGREEMENT[benchmark](group, reference),
             }
         )
+    add_mercato_ratios(rows)
     return rows
 
 
@@ -336,6 +407,11 @@ def answer_text(row):
             f"reward {row['mean_reward']:.4f} ± {row['reward_standard_error']:.4f}, "
             f"propensity {row['mean_propensity']:.4f}"
         )
+    elif "milliseconds_per_update" in row:
+        text = f"{row['milliseconds_per_update']:.3g} ms an update"
+    elif "mean_return_last_20" in row:
+        found = row["mean_return_last_20"]
+        text = "training cut short" if found is None else f"mean return {found:.1f}"
     else:
         early, late = (row[f"regret_ratio_{checkpoint}"] for checkpoint in eq_cb.CHECKPOINTS)
         text = "regret ratio " + " → ".join(
@@ -352,6 +428,35 @@ def machine_text():
     return f"{processor}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
+def unit_of(contest):
+    return UPDATE_UNIT if contest.endswith("dqn-update") else UNITS[contest.split()[0]]
+
+
+def header_lines(contest):
+    """EQ-RL has two more columns: contenders play different numbers of steps, and what counts is a ratio."""
+    titles = ["contender", "median", "min – max", "per core-second", "CPU s", "compile s", "noisy", "answer"]
+    if contest.startswith("EQ-RL"):
+        titles[3:3] = ["mercato ÷ this", "steps"]
+    return [f"| {' | '.join(titles)} |", "|---|" + "---:|" * (len(titles) - 2) + "---|"]
+
+
+def row_line(row):
+    cells = [
+        f"{row['contender']} ({row['version']})",
+        short_rate(row["median_per_second"]),
+        f"{short_rate(row['min_per_second'])} – {short_rate(row['max_per_second'])}",
+        short_rate(row["median_per_core_second"]),
+        f"{row['cpu_seconds_median']:.3g}",
+        f"{row['compile_seconds_median']:.2g}",
+        f"{row['noisy_samples']}/{row['samples']}",
+        answer_text(row),
+    ]
+    if row["benchmark"].startswith("EQ-RL"):
+        ratio = row.get("mercato_ratio")
+        cells[3:3] = ["–" if ratio is None else f"{ratio:.3g}", f"{row['steps']:,}"]
+    return f"| {' | '.join(cells)} |"
+
+
 def markdown(rows, options):
     lines = [
         f"Machine: {machine_text()}; pinned to core {','.join(options.cores)}, "
@@ -359,25 +464,10 @@ def markdown(rows, options):
         "",
     ]
     for contest in dict.fromkeys(row["benchmark"] for row in rows):
-        unit = "user-steps" if contest == "EQ-SIM" else "decisions with update"
-        lines += [
-            f"**{contest}** ({unit} per second)",
-            "",
-            "| contender | median | min – max | per core-second | CPU s | compile s | noisy | answer |",
-            "|---|---:|---:|---:|---:|---:|---:|---|",
-        ]
         contestants = [row for row in rows if row["benchmark"] == contest]
+        lines += [f"**{contest}** ({unit_of(contest)} per second)", "", *header_lines(contest)]
         for row in sorted(contestants, key=lambda row: -row["median_per_second"]):
-            lines.append(
-                f"| {row['contender']} ({row['version']}) "
-                f"| {short_rate(row['median_per_second'])} "
-                f"| {short_rate(row['min_per_second'])} – {short_rate(row['max_per_second'])} "
-                f"| {short_rate(row['median_per_core_second'])} "
-                f"| {row['cpu_seconds_median']:.3g} "
-                f"| {row['compile_seconds_median']:.2g} "
-                f"| {row['noisy_samples']}/{row['samples']} "
-                f"| {answer_text(row)} |"
-            )
+            lines.append(row_line(row))
         lines.append("")
     return "\n".join(lines)
 
@@ -392,6 +482,8 @@ def write_manifest(rows, options, path):
         "benchmarks": options.benchmarks,
         "modes": options.modes,
         "problem_seeds": list(PROBLEM_SEEDS),
+        "tasks": options.tasks,
+        "training_seeds": list(TRAINING_SEEDS),
         "other_cores_busy_limit": OTHER_CORES_BUSY_LIMIT,
         "versions": {row["contender"]: row["version"] for row in rows},
     }
@@ -410,8 +502,9 @@ def parse_options():
     parser.add_argument("--repeats", type=int, default=6, help="interleaved rounds")
     parser.add_argument("--retries", type=int, default=2, help="repeats of a run that was disturbed")
     parser.add_argument("--cores", type=listed, default=["1"], help="cores to pin to, for example 0,1")
-    parser.add_argument("--benchmarks", type=listed, default=["eq-sim", "eq-cb"])
+    parser.add_argument("--benchmarks", type=listed, default=["eq-sim", "eq-cb", "eq-rl"])
     parser.add_argument("--modes", type=listed, default=["round", "batch1000"], help="EQ-CB modes")
+    parser.add_argument("--tasks", type=listed, default=list(eq_rl.TASKS), help="EQ-RL tasks")
     parser.add_argument("--contenders", type=listed, help="only these Python contenders")
     parser.add_argument("--inputs", type=pathlib.Path, default=HERE / "inputs", help="shared input files")
     parser.add_argument("--output", type=pathlib.Path, default=HERE, help="folder for the tables")
