@@ -60,6 +60,9 @@ pub struct Training {
     /// with the same luck. What an action changes is left, and most of the luck is gone: a control variate by common
     /// random numbers, which only a simulator has. The order of policies by their rewards is the same either way.
     pub less_twin: bool,
+    /// Whether orders count by what they come to in expectation, where the environment knows it
+    /// ([`Shard::expected_profits`]).
+    pub expected_orders: bool,
 }
 
 impl Training {

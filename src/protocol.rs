@@ -128,6 +128,11 @@ pub trait Shard: Send {
         values.clear();
         false
     }
+    /// Profit of the tick lived last per row, in expectation over the draws that decide about orders and given all else
+    /// that happened in it: what booked profit is on average, with far less noise. False where the environment does not know it.
+    fn expected_profits(&self, _profits: &mut Vec<Money>) -> bool {
+        false
+    }
     /// Writes what only an oracle may see. Nothing where the environment keeps no such view.
     fn reveal(&mut self, _look: Look<'_>, _latent: &mut Latent) {}
     /// The simulator's truth: for `oracle` and `episode` only.

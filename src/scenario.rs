@@ -235,10 +235,13 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, overrides: &Overrides, reg
     learners.retain(|learner| chosen(&learner.name));
     let trains = contestants.iter().any(|contestant| matches!(contestant.contender, Contender::Learner(_)));
     let less_twin = checked.reward.as_ref().is_some_and(|reward| reward.resolve_twin(reader, built.world()));
+    let is_campaign = matches!(plan, market::Plan::Campaign(_));
+    let expected_orders = checked.reward.as_ref().is_some_and(|reward| reward.resolve_orders(reader, is_campaign));
     plan.check_memory(reader, &built, u64::from(trains) * (1 + u64::from(less_twin)));
     let reward = checked.reward.and_then(|reward| reward.resolve(reader, built.spec()));
     let guardrails = section::resolve_guardrails(reader, built.spec(), checked.guardrails);
-    let (header, training) = (checked.header?, Training { reward: reward?, less_twin, ..checked.training? });
+    let (header, training) =
+        (checked.header?, Training { reward: reward?, less_twin, expected_orders, ..checked.training? });
     Some(Parts {
         name: header.text("name").to_owned(),
         question: header.text("question").to_owned(),

@@ -151,7 +151,7 @@ impl Agent for Optimist {
 
 fn learned(world: &OneShot, reward: Reward) -> (Optimist, Learning) {
     let mut agent = Optimist::default();
-    let training = Training { episodes: 1, seeds: vec![101], reward, less_twin: false };
+    let training = Training { episodes: 1, seeds: vec![101], reward, less_twin: false, expected_orders: false };
     let learning = train(world, &mut agent, &training, 0).unwrap();
     (agent, learning)
 }

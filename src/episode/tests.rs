@@ -167,7 +167,7 @@ fn a_masked_action_is_an_error_that_names_the_first_consumer() {
 }
 
 fn training(reward: Reward) -> Training {
-    Training { episodes: 2, seeds: vec![101, 102], reward, less_twin: false }
+    Training { episodes: 2, seeds: vec![101, 102], reward, less_twin: false, expected_orders: false }
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn window_rewards_are_sums_of_ticks_in_shard_order_and_the_horizon_drops_open_wi
     let toy = Toy::new(2_000, 5);
     let kept = |reward| {
         let mut agent = Means { keep_batches: true, ..Means::default() };
-        let training = Training { episodes: 1, seeds: vec![9], reward, less_twin: false };
+        let training = Training { episodes: 1, seeds: vec![9], reward, less_twin: false, expected_orders: false };
         train(&toy, &mut agent, &training, 0).unwrap();
         agent.batches
     };

@@ -184,7 +184,8 @@ fn live(
     let learning_seed = market.derive(LEARNING_PART, 0);
     let window_ticks = if agent.is_sequential() { 1 } else { training.reward.ticks() };
     let hears = agent.learns_from_opt_outs();
-    let lane = |_| Lane { hears, ..Lane::new(window_ticks, with_regret) };
+    let expects = training.expected_orders;
+    let lane = |_| Lane { hears, expects, ..Lane::new(window_ticks, with_regret) };
     let mut lanes: Vec<Lane> = environment.shards_mut().iter().map(lane).collect();
     // The same people with the same luck, whom nobody contacts.
     let mut twin = training.less_twin.then(|| environment.fork());
@@ -288,6 +289,8 @@ struct Lane {
     regret: Option<f64>,
     expected: Matrix,
     with_regret: bool,
+    /// Whether orders count by their expectation.
+    expects: bool,
     /// Whether the agent hears who withdrew consent.
     hears: bool,
     opt_outs: Vec<u32>,
@@ -303,6 +306,7 @@ impl Lane {
             regret: None,
             expected: Matrix::default(),
             with_regret,
+            expects: false,
             hears: false,
             opt_outs: Vec::new(),
         }
@@ -322,8 +326,14 @@ impl Lane {
             let ids = &self.exchange.observation.consumer_ids;
             self.opt_outs.iter_mut().for_each(|row| *row = ids[*row as usize]);
         }
+        if self.expects {
+            shard.expected_profits(&mut self.exchange.outcome.profits);
+        }
         if let Some(twin) = twin {
             self.untouched.leave_alone(&mut **twin)?;
+            if self.expects {
+                twin.expected_profits(&mut self.untouched.outcome.profits);
+            }
             let profits = self.exchange.outcome.profits.iter_mut();
             profits.zip(&self.untouched.outcome.profits).for_each(|(own, twin)| *own = *own - *twin);
         }
@@ -343,9 +353,13 @@ impl Lane {
         let mut values = Vec::new();
         let is_over = shard.observed_values(&mut values);
         if let Some(twin) = twin {
-            let mut untouched = Vec::new();
-            twin.observed_values(&mut untouched);
-            values.iter_mut().zip(untouched).for_each(|(own, twin)| *own -= twin);
+            // Records take an order for the sign of a better customer. That a message brought it forward makes nobody better,
+            // and only the truth tells the two apart.
+            let (mut own, mut untouched) = (Vec::new(), Vec::new());
+            shard.terminal_values(&mut own);
+            twin.terminal_values(&mut untouched);
+            values.clear();
+            values.extend(own.iter().zip(untouched).map(|(own, twin)| (own - twin) as f32));
         }
         let values = is_over.then(|| live.iter().map(|&row| values[row]).collect());
         Stop { observation, values }

@@ -46,7 +46,7 @@ fn contestants() -> Vec<Contestant> {
 }
 
 fn training() -> Training {
-    Training { episodes: 1, seeds: vec![101], reward: Reward::Tick, less_twin: false }
+    Training { episodes: 1, seeds: vec![101], reward: Reward::Tick, less_twin: false, expected_orders: false }
 }
 
 fn compare(world: &dyn World, contestants: &[&Contestant], replications: u32, store: &Memory) -> (Results, Summary) {

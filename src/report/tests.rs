@@ -67,7 +67,7 @@ fn experiment(consumers: u32, reward: Reward) -> Experiment {
             fixed("uniform", Box::new(Uniform)),
         ],
         learners: Vec::new(),
-        training: Training { episodes: 1, seeds: vec![101], reward, less_twin: false },
+        training: Training { episodes: 1, seeds: vec![101], reward, less_twin: false, expected_orders: false },
         guardrails: vec![Guardrail { metric: "opt_out_rate".into(), limit: Limit::Max(0.03) }],
     }
 }

@@ -50,6 +50,12 @@ pub(crate) const REWARD: &[Parameter] = &[
         "in training, the reward is counted less what the same consumer earns with the same luck where nobody is ever \
          contacted, which only a simulator can tell: most of the noise is gone, and the best policy is the same",
     ),
+    Parameter::boolean(
+        "expected_orders",
+        false,
+        "in training, orders count by what they come to in expectation, given all else that happened, which only a simulator \
+         can tell; for a market of kind \"market\"",
+    ),
 ];
 
 /// Keys of `[training]`.
@@ -211,6 +217,8 @@ pub(super) struct RewardRequest {
     place: Option<std::ops::Range<usize>>,
     less_twin: bool,
     less_twin_place: Option<std::ops::Range<usize>>,
+    expected_orders: bool,
+    expected_orders_place: Option<std::ops::Range<usize>>,
 }
 
 /// Reads `[reward]`.
@@ -223,6 +231,8 @@ pub(super) fn reward(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Rewa
         place: values.place("window_days"),
         less_twin: values.boolean("less_twin"),
         less_twin_place: values.place("less_twin"),
+        expected_orders: values.boolean("expected_orders"),
+        expected_orders_place: values.place("expected_orders"),
     };
     if given.is_some() && !is_window {
         let message = "reward.window_days: only a window has a length, and the kind is \"tick\"";
@@ -233,6 +243,16 @@ pub(super) fn reward(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Rewa
 }
 
 impl RewardRequest {
+    /// Whether orders count by their expectation, which only a campaign knows.
+    pub(super) fn resolve_orders(&self, reader: &mut Reader<'_>, is_campaign: bool) -> bool {
+        if self.expected_orders && !is_campaign {
+            let message =
+                "reward.expected_orders: only a market of kind \"market\" tells what orders come to on average";
+            reader.fault(Code::Refused, self.expected_orders_place.clone(), message, "drop expected_orders");
+        }
+        self.expected_orders
+    }
+
     /// Whether rewards are counted less the twin's. A finite process ends for one of the two before the other, so that
     /// what the twin still earns would be missing.
     pub(super) fn resolve_twin(&self, reader: &mut Reader<'_>, world: &dyn World) -> bool {
@@ -270,7 +290,7 @@ pub(super) fn training(reader: &mut Reader<'_>, root: &Section<'_>) -> Option<Tr
         return None;
     }
     let episodes = u32::try_from(values.integer("episodes")).unwrap_or(u32::MAX);
-    Some(Training { episodes, seeds, reward: Reward::Tick, less_twin: false })
+    Some(Training { episodes, seeds, reward: Reward::Tick, less_twin: false, expected_orders: false })
 }
 
 /// A guardrail with its place, for the check against the market.

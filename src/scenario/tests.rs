@@ -45,7 +45,13 @@ impl Nowhere {
             world: Box::new(Self(spec(1, 1.0, &[]))),
             contestants: Vec::new(),
             learners: Vec::new(),
-            training: Training { episodes: 1, seeds: vec![1], reward: crate::episode::Reward::Tick, less_twin: false },
+            training: Training {
+                episodes: 1,
+                seeds: vec![1],
+                reward: crate::episode::Reward::Tick,
+                less_twin: false,
+                expected_orders: false,
+            },
             guardrails: Vec::new(),
         };
         let files = files.iter().map(|(path, bytes)| ((*path).to_owned(), Arc::from(*bytes))).collect();

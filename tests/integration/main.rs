@@ -9,6 +9,7 @@ mod conformance;
 #[cfg(feature = "deep")]
 mod deep;
 #[cfg(feature = "deep")]
+mod deep_threads;
 mod divergence;
 mod evaluate;
 mod evaluate_input;

@@ -125,6 +125,8 @@ pub struct Funnel<'a> {
 pub struct Aftermath {
     /// Orders placed in the session: row and discount.
     pub session_orders: Vec<(u32, f32)>,
+    /// Clicks, whether or not an order in the session followed.
+    pub session_chances: Vec<SessionChance>,
     /// Consent withdrawn: row and channel; effective from the next tick.
     pub opt_outs: Vec<(u32, u8)>,
     /// Addresses lost: row and channel.
@@ -135,6 +137,17 @@ pub struct Aftermath {
     pub delayed: Vec<DelayedOrder>,
     /// Rows whose pending order was placed.
     pub fallen_due: Vec<u32>,
+}
+
+/// With which chance a click becomes an order in the session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SessionChance {
+    /// Row of the consumer.
+    pub row: u32,
+    /// Of an order at once.
+    pub chance: f32,
+    /// Discount that it would have.
+    pub discount: f32,
 }
 
 /// An order that a click of this tick set pending.
@@ -152,6 +165,7 @@ impl Aftermath {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.session_orders.clear();
+        self.session_chances.clear();
         self.opt_outs.clear();
         self.lost_addresses.clear();
         self.visits.clear();
@@ -283,18 +297,19 @@ impl Funnel<'_> {
         let frequency = self.model.conversion_frequency_weight * self.moment.people.rate_log_ratio[row];
         let intercept = self.model.intercepts[usize::from(message.channel)].convert;
         let chance = sigmoid(intercept + frequency + predictors.convert[index]) * self.state.alive[row];
+        let (session_share, discount) = (predictors.timing.session_share, message.discount);
+        aftermath.session_chances.push(SessionChance { row: row as u32, chance: chance * session_share, discount });
         if convert >= chance {
             return;
         }
         tally.add(Kpi::Conversions, 1);
-        if session < predictors.timing.session_share {
-            aftermath.session_orders.push((row as u32, message.discount));
+        if session < session_share {
+            aftermath.session_orders.push((row as u32, discount));
         } else {
             let due = self.moment.here.tick.saturating_add_unsigned(predictors.timing.delay_ticks(delay));
             if self.state.pending_tick[row] == NOT_PENDING || due < self.state.pending_tick[row] {
                 self.state.pending_tick[row] = due;
-                self.state.pending_discount[row] = message.discount;
-                let discount = message.discount;
+                self.state.pending_discount[row] = discount;
                 aftermath.delayed.push(DelayedOrder { row: row as u32, due_tick: due, discount });
             }
         }

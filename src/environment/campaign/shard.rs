@@ -1,5 +1,6 @@
 //! Consecutive consumers of the market, living one tick at a time.
 
+mod expected;
 mod story;
 
 use super::attribution;
@@ -541,6 +542,11 @@ impl Shard for CampaignShard {
         for row in 0..self.people.len() {
             values.push(self.terminal_value(row));
         }
+    }
+
+    fn expected_profits(&self, profits: &mut Vec<Money>) -> bool {
+        self.write_expected_profits(profits);
+        true
     }
 
     fn observed_values(&self, values: &mut Vec<f32>) -> bool {

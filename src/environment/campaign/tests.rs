@@ -7,6 +7,7 @@ use crate::protocol::{Decision, Kpi, Observation, Outcome, Tally, Views};
 use crate::registry::{Value, Values, find};
 use crate::response::MODULES;
 
+mod expected_profit;
 mod observed_value;
 mod records;
 

@@ -75,7 +75,7 @@ impl Ledger for Memory {
 }
 
 fn training(episodes: u32) -> Training {
-    Training { episodes, seeds: vec![101], reward: Reward::Tick, less_twin: false }
+    Training { episodes, seeds: vec![101], reward: Reward::Tick, less_twin: false, expected_orders: false }
 }
 
 fn search(toy: &Toy, trials: &[Fresh], plan: &Plan, ledger: &Memory) -> Result<Found, SearchError> {
