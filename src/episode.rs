@@ -56,9 +56,10 @@ pub struct Training {
     pub seeds: Vec<u64>,
     /// What is learned from.
     pub reward: Reward,
-    /// Whether rewards are counted less what the same consumer earns at the same time where nobody is ever contacted,
-    /// with the same luck. What an action changes is left, and most of the luck is gone: a control variate by common
-    /// random numbers, which only a simulator has. The order of policies by their rewards is the same either way.
+    /// Whether rewards are counted less what the same consumer earns at the same time where nobody is contacted from the
+    /// first tick on, with the same luck. What an action changes is left, and most of the luck is gone: a control variate
+    /// by common random numbers, which only a simulator has. The order of policies by their mean rewards is the same either
+    /// way, as long as no episode ends before its twin's ([`crate::protocol::Outcome::terminated`]).
     pub less_twin: bool,
     /// Whether orders count by what they come to in expectation, where the environment knows it
     /// ([`Shard::expected_profits`]).

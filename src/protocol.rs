@@ -129,7 +129,8 @@ pub trait Shard: Send {
         false
     }
     /// Profit of the tick lived last per row, in expectation over the draws that decide about orders and given all else
-    /// that happened in it: what booked profit is on average, with far less noise. False where the environment does not know it.
+    /// that happened in it: what booked profit is on average, with far less noise. False where the environment does not
+    /// know it, or no tick was lived yet.
     fn expected_profits(&self, _profits: &mut Vec<Money>) -> bool {
         false
     }

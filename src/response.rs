@@ -504,7 +504,12 @@ pub trait ResponseModule: Debug + Send + Sync {
         0.0
     }
 
-    /// Multiplies what an order with this discount buys.
+    /// Whether it ever multiplies what an order buys.
+    fn moves_quantity(&self) -> bool {
+        false
+    }
+
+    /// Multiplies what an order with this discount buys; reads nothing that orders of the same tick change.
     fn quantity_factor(&self, _view: &View<'_>, _row: usize, _discount: f32) -> f32 {
         1.0
     }

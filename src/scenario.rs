@@ -230,11 +230,15 @@ fn check(reader: &mut Reader<'_>, root: &Section<'_>, overrides: &Overrides, reg
     let plan = checked.plan?;
     let built = plan.build(reader)?;
     let chosen = |name: &String| overrides.policies.is_empty() || overrides.policies.contains(name);
+    if let Some(reward) = &checked.reward {
+        reward.check_counters(reader, &contestant::counters(&checked.candidates));
+    }
     let (mut contestants, mut learners) = contestant::build(reader, checked.candidates, &built);
     contestants.retain(|contestant| chosen(&contestant.name));
     learners.retain(|learner| chosen(&learner.name));
     let trains = contestants.iter().any(|contestant| matches!(contestant.contender, Contender::Learner(_)));
-    let less_twin = checked.reward.as_ref().is_some_and(|reward| reward.resolve_twin(reader, built.world()));
+    let is_finite = matches!(plan, market::Plan::Finite(_));
+    let less_twin = checked.reward.as_ref().is_some_and(|reward| reward.resolve_twin(reader, is_finite));
     let is_campaign = matches!(plan, market::Plan::Campaign(_));
     let expected_orders = checked.reward.as_ref().is_some_and(|reward| reward.resolve_orders(reader, is_campaign));
     plan.check_memory(reader, &built, u64::from(trains) * (1 + u64::from(less_twin)));

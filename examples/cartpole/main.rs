@@ -31,7 +31,7 @@ const POINTS: u64 = 200;
 const SIZE: (u32, u32) = (900, 480);
 
 /// Of the lines of each agent, in the order of the set-ups.
-const COLOURS: [RGBColor; 2] = [RGBColor(31, 119, 180), RGBColor(214, 96, 20)];
+const COLOURS: [RGBColor; SET_UPS.len()] = [RGBColor(31, 119, 180), RGBColor(214, 96, 20)];
 
 /// How one training went.
 struct Lived {

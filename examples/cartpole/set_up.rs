@@ -12,7 +12,7 @@ pub struct SetUp {
     hidden: [i64; 2],
 }
 
-pub const SET_UPS: &[SetUp] = &[
+pub const SET_UPS: [SetUp; 2] = [
     SetUp {
         name: "ppo",
         carts: 4,

@@ -22,6 +22,10 @@ use set_up::SET_UPS;
 
 /// Episodes that a mean return is taken over.
 const LAST: usize = 20;
+/// Steps of a training.
+const STEPS: u32 = 500_000;
+/// Steps of a rollout of PPO: four carts, 128 each.
+const ROLLOUT: u32 = 512;
 const FEATURES: usize = 32;
 const ACTIONS: usize = 24;
 /// Frames taken in at a time, and updates that follow.
@@ -33,14 +37,10 @@ const TICKS: [u32; 3] = [100, 1, 4];
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let (task, seed) = (option(arguments, "--task")?, option(arguments, "--seed")?);
     let seed: u64 = seed.parse().map_err(|_| format!("--seed takes a whole number, not `{seed}`"))?;
-    let steps = match option(arguments, "--steps") {
-        Ok(steps) => steps.parse().map_err(|_| format!("--steps takes a whole number, not `{steps}`"))?,
-        Err(_) => 500_000,
-    };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
     pool.install(|| match task {
-        "ppo-cartpole" => carts(task, "ppo", seed, steps),
-        "dqn-cartpole" => carts(task, "dqn", seed, steps),
+        "ppo-cartpole" => carts(task, "ppo", seed),
+        "dqn-cartpole" => carts(task, "dqn", seed),
         "dqn-update" => updates(task, seed),
         other => Err(format!("no task `{other}`; there are ppo-cartpole, dqn-cartpole and dqn-update")),
     })
@@ -64,8 +64,10 @@ fn print(task: &str, algorithm: &str, seed: u64, steps: u32, seconds: &Seconds, 
     println!("{line}");
 }
 
-fn carts(task: &str, name: &str, seed: u64, steps: u32) -> Result<(), String> {
+fn carts(task: &str, name: &str, seed: u64) -> Result<(), String> {
     let set_up = SET_UPS.iter().find(|set_up| set_up.name == name).ok_or("no such set-up")?;
+    // Whole rollouts of PPO, as its peers count them.
+    let steps = if name == "ppo" { STEPS / ROLLOUT * ROLLOUT } else { STEPS };
     let world = CartPole::new(set_up.carts, steps / set_up.carts);
     let mut agent = set_up.learner(world.spec(), seed)?;
     let stopwatch = Stopwatch::start();

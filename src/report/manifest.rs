@@ -45,6 +45,8 @@ pub(super) fn manifest(run: &Run<'_>, store: &Files<'_>, progress: &dyn Progress
         "decisions": store.decisions(),
         "decisions_per_second": rate(store.decisions()),
         "reward_days": run.reward_days(),
+        "reward_less_twin": run.experiment.training.less_twin,
+        "reward_expected_orders": run.experiment.training.expected_orders,
         "training_episodes": run.experiment.training.episodes,
         "training_seeds": run.experiment.training.seeds,
     })

@@ -313,7 +313,7 @@ impl ResponseModule for IntentStage {
     }
 
     fn observable_columns(&self) -> &[usize] {
-        &[PAGES, CART, CATEGORY, LAST_PAGES]
+        if self.observed { &[PAGES, CART, CATEGORY, LAST_PAGES] } else { &[LAST_PAGES] }
     }
 }
 

@@ -88,6 +88,10 @@ impl ResponseModule for Inventory {
         }
     }
 
+    fn moves_quantity(&self) -> bool {
+        true
+    }
+
     fn quantity_factor(&self, view: &View<'_>, row: usize, discount: f32) -> f32 {
         1.0 + self.stockpiling * view.people.deal_proneness[row] * discount
     }

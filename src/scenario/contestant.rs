@@ -16,6 +16,9 @@ use crate::registry::{Entry, Parameter, Refusal, Value, Values, find};
 /// Kinds that send whatever happens.
 const MUST_SEND: &[&str] = &["always", "rule"];
 
+/// Kinds that learn how often a reward is a success.
+const COUNTERS: &[&str] = &["logistic_thompson"];
+
 /// What every `[[policy]]` may say besides the keys of its kind.
 pub(super) const IGNORES_MASK: Parameter = Parameter::boolean(
     "ignores_mask",
@@ -134,11 +137,17 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Section<'_>, registries: &Reg
 
 /// Names of the candidates that send whatever happens.
 pub(super) fn senders(candidates: &[Candidate]) -> Vec<&str> {
-    candidates
-        .iter()
-        .filter(|candidate| MUST_SEND.contains(&candidate.kind.as_str()))
-        .map(|candidate| candidate.name.as_str())
-        .collect()
+    of_kinds(candidates, MUST_SEND)
+}
+
+/// Names of the candidates that learn how often a reward is a success.
+pub(super) fn counters(candidates: &[Candidate]) -> Vec<&str> {
+    of_kinds(candidates, COUNTERS)
+}
+
+fn of_kinds<'a>(candidates: &'a [Candidate], kinds: &[&str]) -> Vec<&'a str> {
+    let of_kind = |candidate: &&Candidate| kinds.contains(&candidate.kind.as_str());
+    candidates.iter().filter(of_kind).map(|candidate| candidate.name.as_str()).collect()
 }
 
 /// Names of all candidates.

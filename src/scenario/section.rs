@@ -5,7 +5,7 @@ use super::suggestion::way_out;
 use super::table::{Reader, Section, describe};
 use crate::episode::{Reward, Training};
 use crate::evaluation::{Guardrail, Limit};
-use crate::protocol::{Kpi, Spec, World};
+use crate::protocol::{Kpi, Spec};
 use crate::registry::{Kind, Parameter, Range, Values};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -47,8 +47,9 @@ pub(crate) const REWARD: &[Parameter] = &[
     Parameter::boolean(
         "less_twin",
         false,
-        "in training, the reward is counted less what the same consumer earns with the same luck where nobody is ever \
-         contacted, which only a simulator can tell: most of the noise is gone, and the best policy is the same",
+        "in training, the reward is counted less what the same consumer earns with the same luck where nobody is \
+         contacted, which only a simulator can tell: most of the noise is gone, and policies keep their order by mean \
+         reward",
     ),
     Parameter::boolean(
         "expected_orders",
@@ -255,13 +256,28 @@ impl RewardRequest {
 
     /// Whether rewards are counted less the twin's. A finite process ends for one of the two before the other, so that
     /// what the twin still earns would be missing.
-    pub(super) fn resolve_twin(&self, reader: &mut Reader<'_>, world: &dyn World) -> bool {
-        if self.less_twin && world.optimal_value().is_some() {
+    pub(super) fn resolve_twin(&self, reader: &mut Reader<'_>, is_finite: bool) -> bool {
+        if self.less_twin && is_finite {
             let message = "reward.less_twin: a finite process has no twin to count against";
             let help = "drop less_twin, or take a market of kind \"market\" or \"logit\"";
             reader.fault(Code::Refused, self.less_twin_place.clone(), message, help);
         }
         self.less_twin
+    }
+
+    /// Notes agents that count successes: a difference or an average is no success.
+    pub(super) fn check_counters(&self, reader: &mut Reader<'_>, counters: &[&str]) {
+        let keys = [
+            ("less_twin", self.less_twin, &self.less_twin_place),
+            ("expected_orders", self.expected_orders, &self.expected_orders_place),
+        ];
+        for (key, _, place) in keys.into_iter().filter(|(_, asked, _)| *asked && !counters.is_empty()) {
+            let message = format!(
+                "reward.{key}: agents that count rewards above a threshold as successes learn nothing from it: {}",
+                counters.join(", ")
+            );
+            reader.fault(Code::Refused, place.clone(), message, "drop the key, or these agents");
+        }
     }
 
     /// The reward in ticks; a window that outlasts the horizon never closes.

@@ -108,6 +108,21 @@ fn a_process_that_ends_by_itself_has_no_twin() {
 }
 
 #[test]
+fn rewards_that_only_a_campaign_knows_are_refused_elsewhere() {
+    let scenario =
+        |name| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)).unwrap();
+    let text = scenario("exact-24.toml").replacen("[reward]\n", "[reward]\nexpected_orders = true\n", 1);
+    let words = ["reward.expected_orders: only a market of kind \"market\"", "help: drop expected_orders"];
+    refused(&text, &[("exact-24.csv", &scenario("exact-24.csv"))], &words);
+    let text = format!(
+        "{GOOD}[[policy]]\nname = \"counter\"\nkind = \"logistic_thompson\"\n[reward]\nexpected_orders = true\nless_twin = true\n"
+    );
+    let learns_nothing = "agents that count rewards above a threshold as successes learn nothing from it: counter";
+    let words = [format!("reward.less_twin: {learns_nothing}"), format!("reward.expected_orders: {learns_nothing}")];
+    refused(&text, &[], &words.each_ref().map(String::as_str));
+}
+
+#[test]
 fn a_probability_above_one_is_shown_with_what_is_allowed() {
     refused(
         &good_with("margin = 0.45", "margin = 1.2"),

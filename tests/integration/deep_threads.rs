@@ -67,7 +67,11 @@ fn every_agent_on_networks_learns_to_the_same_bytes_on_any_number_of_threads() {
     assert!(one.1 == two.1, "learning.csv differs");
     let differing: Vec<&String> =
         one.2.iter().filter(|(name, bytes)| two.2[*name] != **bytes).map(|(name, _)| name).collect();
-    assert!(differing.is_empty() && one.2.len() > KINDS.len(), "{differing:?}");
+    assert!(differing.is_empty() && one.2.keys().eq(two.2.keys()), "{differing:?}");
+    for kind in KINDS.iter().map(|(kind, _)| *kind).chain(["lagrangian"]) {
+        let files: Vec<&String> = one.2.keys().filter(|file| file.starts_with(&format!("{kind}."))).collect();
+        assert_eq!(files.len(), 2, "the agent and what it suits: {kind}, {files:?}");
+    }
 }
 
 #[test]

@@ -10,7 +10,9 @@ mod conformance;
 mod deep;
 #[cfg(feature = "deep")]
 mod deep_threads;
+#[cfg(feature = "deep")]
 mod divergence;
+mod effects;
 mod evaluate;
 mod evaluate_input;
 mod evaluate_loggers;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Version of the layout, under the note `format`.
-const FORMAT: &str = "mercato deep 1";
+const FORMAT: &str = "mercato deep 2";
 /// A head longer than this is no head.
 const HEAD_BYTES_MAX: u64 = 1 << 28;
 

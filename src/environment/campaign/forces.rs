@@ -88,6 +88,8 @@ pub struct Forces {
     series: Arc<Series>,
     /// Per module.
     pub shared: Vec<Shared>,
+    /// Whether any module ever multiplies what an order buys.
+    moves_quantity: bool,
     /// Per module.
     pub published: Vec<Published>,
     moves_dropout: bool,
@@ -116,6 +118,7 @@ impl Forces {
             series,
             shared: vec![Shared::default(); modules.len()],
             published: vec![Published::default(); modules.len()],
+            moves_quantity: modules.iter().any(|module| module.moves_quantity()),
             moves_dropout: modules.iter().any(|module| module.moves_dropout()),
         }
     }
@@ -213,7 +216,10 @@ impl Forces {
 
     /// How many times the usual quantity an order buys.
     pub fn quantity(&self, modules: &Modules, moment: &Moment<'_>, row: usize, discount: f32) -> f32 {
-        let factors = modules.iter().enumerate();
+        if !self.moves_quantity {
+            return 1.0;
+        }
+        let factors = modules.iter().enumerate().filter(|(_, module)| module.moves_quantity());
         factors.map(|(index, module)| module.quantity_factor(&self.view(index, moment), row, discount)).product()
     }
 

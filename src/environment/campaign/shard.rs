@@ -545,8 +545,7 @@ impl Shard for CampaignShard {
     }
 
     fn expected_profits(&self, profits: &mut Vec<Money>) -> bool {
-        self.write_expected_profits(profits);
-        true
+        self.write_expected_profits(profits)
     }
 
     fn observed_values(&self, values: &mut Vec<f32>) -> bool {
