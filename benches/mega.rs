@@ -49,7 +49,8 @@ fn mega(criterion: &mut Criterion) {
             (entry.build)(&values, world.spec()).expect("the policy fits the market")
         }),
     };
-    let training = Training { episodes: 0, seeds: Vec::new(), reward: Reward::Tick };
+    let training =
+        Training { episodes: 0, seeds: Vec::new(), reward: Reward::Tick, less_twin: false, expected_orders: false };
     let contestants = [&rule];
     let comparison = Comparison {
         world: &world,

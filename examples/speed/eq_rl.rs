@@ -87,7 +87,7 @@ fn updates(task: &str, seed: u64) -> Result<(), String> {
         horizon: ticks,
         tick_days: 1.0,
         discount: 0.99,
-        features: (0..FEATURES).map(|index| Feature::raw(&format!("x{index}"), "none")).collect(),
+        features: (0..FEATURES).map(|index| Feature::raw(format!("x{index}"), "none")).collect(),
         actions: ActionSpace::flat("arm", "0", &(1..ACTIONS).map(|_| "arm").collect::<Vec<_>>()),
         kpis: Vec::new(),
     };

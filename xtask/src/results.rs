@@ -15,7 +15,7 @@ const COMMANDS: &str = "command.txt";
 /// The comparison of speed.
 const SPEED: &str = "speed";
 /// The folders that need other libraries, which are not installed for them.
-const WITH_PEERS: &[&str] = &[SPEED, "ope-speed"];
+const WITH_PEERS: &[&str] = &[SPEED, "ope-speed", "speed-deep"];
 
 /// Rebuilds every folder that has commands, in the order of their names.
 pub fn rebuild_all() -> Result<(), Failure> {
