@@ -99,20 +99,17 @@ fn a_misspelt_agent_is_shown() {
 }
 
 #[test]
-fn a_process_that_ends_by_itself_has_no_twin() {
-    let scenario =
-        |name| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)).unwrap();
-    let text = scenario("exact-24.toml").replacen("[reward]\n", "[reward]\nless_twin = true\n", 1);
-    let words = ["reward.less_twin: a finite process has no twin to count against", "help: drop less_twin"];
-    refused(&text, &[("exact-24.csv", &scenario("exact-24.csv"))], &words);
-}
-
-#[test]
 fn rewards_that_only_a_campaign_knows_are_refused_elsewhere() {
     let scenario =
         |name| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name)).unwrap();
-    let text = scenario("exact-24.toml").replacen("[reward]\n", "[reward]\nexpected_orders = true\n", 1);
-    let words = ["reward.expected_orders: only a market of kind \"market\"", "help: drop expected_orders"];
+    let keys = "[reward]\nless_twin = true\nexpected_orders = true\n";
+    let text = scenario("exact-24.toml").replacen("[reward]\n", keys, 1);
+    let words = [
+        "reward.less_twin: a finite process has no twin to count against",
+        "help: drop less_twin",
+        "reward.expected_orders: only a market of kind \"market\"",
+        "help: drop expected_orders",
+    ];
     refused(&text, &[("exact-24.csv", &scenario("exact-24.csv"))], &words);
     let text = format!(
         "{GOOD}[[policy]]\nname = \"counter\"\nkind = \"logistic_thompson\"\n[reward]\nexpected_orders = true\nless_twin = true\n"

@@ -54,7 +54,7 @@ impl Agent for Listener {
     }
 }
 
-/// A market of mail that is opened and that half of those who get it want no more of; nobody clicks.
+/// A market of mail that is opened and that three in ten who get it want no more of; nobody clicks.
 fn unwelcome() -> Campaign {
     let mut sections = Sections::preset(&["email"]);
     sections.market = sections

@@ -88,10 +88,10 @@ pub struct Forces {
     series: Arc<Series>,
     /// Per module.
     pub shared: Vec<Shared>,
-    /// Whether any module ever multiplies what an order buys.
-    moves_quantity: bool,
     /// Per module.
     pub published: Vec<Published>,
+    /// Whether any module ever multiplies what an order buys.
+    moves_quantity: bool,
     moves_dropout: bool,
 }
 
